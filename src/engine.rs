@@ -1,0 +1,1 @@
+//! Workers, ramp, phases, stop and abort, self-observation, verdict.

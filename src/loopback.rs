@@ -1,0 +1,1 @@
+//! The embedded server behind real sockets, on threads of its own.

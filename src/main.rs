@@ -1,0 +1,3 @@
+//! The `xmpp-bench` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! When things happen and to whom: a pure, invertible function of profile and seed.

@@ -1,0 +1,1 @@
+//! Samples and the ledger of one worker, and their merge.

@@ -1,0 +1,1 @@
+//! The on-disk schema and its versions: the result file and the journal beside a running one.

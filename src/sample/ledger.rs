@@ -1,0 +1,143 @@
+//! The account of every tracked message: its kinds, its columns, its equation, and the notes it is kept by.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sample::{ErrorClass, GroupId, OperationId, Token, UserIndex};
+use crate::units::Offset;
+
+/// Which account a message is kept in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LedgerKind {
+    /// One-to-one messages.
+    Message,
+    /// Room messages, one expected copy per occupant.
+    Groupchat,
+    /// Presence broadcasts, one expected copy per contact online.
+    Presence,
+}
+
+impl LedgerKind {
+    /// All kinds, in the order of the result file.
+    pub const ALL: [Self; 3] = [Self::Message, Self::Groupchat, Self::Presence];
+
+    /// The key under `ledger`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Groupchat => "groupchat",
+            Self::Presence => "presence",
+        }
+    }
+}
+
+/// The columns of one account. `expected = delivered + lost + failed + indeterminate`, exactly, once it is settled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct LedgerCounts {
+    /// Copies owed: fixed when a message was sent, one per recipient online by the tool's own view.
+    pub expected: u64,
+    /// Copies that came.
+    pub delivered: u64,
+    /// Copies that did not come until the account was closed.
+    pub lost: u64,
+    /// Messages the server answered with a stanza error.
+    pub failed: u64,
+    /// Copies nobody can say anything of: a stream they depended on ended or began meanwhile.
+    pub indeterminate: u64,
+    /// Of the delivered: after the deadline.
+    pub late: u64,
+    /// Of the delivered: after a later message of the same sender to the same recipient.
+    pub reordered: u64,
+    /// Surplus copies.
+    pub duplicated: u64,
+    /// Copies that came to somebody they were not for, or with a body that is not the one sent.
+    pub misdelivered: u64,
+    /// Planned messages that could not be started.
+    pub unsent: u64,
+    /// Stored messages shown again at a login or join, or left over by an earlier run.
+    pub replayed: u64,
+    /// Copies that came after their account was closed.
+    pub stale: u64,
+}
+
+impl LedgerCounts {
+    /// Whether the equation holds.
+    pub const fn is_balanced(&self) -> bool {
+        self.expected == self.delivered + self.lost + self.failed + self.indeterminate
+    }
+
+    /// The entries still open: expected and not yet accounted for.
+    pub const fn open(&self) -> u64 {
+        self.expected.saturating_sub(self.delivered + self.lost + self.failed + self.indeterminate)
+    }
+
+    /// Adds another account's columns.
+    pub const fn add(&mut self, other: &Self) {
+        self.expected += other.expected;
+        self.delivered += other.delivered;
+        self.lost += other.lost;
+        self.failed += other.failed;
+        self.indeterminate += other.indeterminate;
+        self.late += other.late;
+        self.reordered += other.reordered;
+        self.duplicated += other.duplicated;
+        self.misdelivered += other.misdelivered;
+        self.unsent += other.unsent;
+        self.replayed += other.replayed;
+        self.stale += other.stale;
+    }
+}
+
+/// What a user says to the ledger. The sender's worker owns the entry; notes about it may come from any worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A tracked stanza was handed to the transport: an entry opens.
+    Expect(Expect),
+    /// A stanza with this token was read by `recipient`.
+    Arrive(Arrive),
+    /// The server answered the stanza with this token with an error.
+    Fail {
+        /// The stanza.
+        token: Token,
+        /// Who is at fault.
+        class: ErrorClass,
+        /// When the error was read.
+        done: Offset,
+    },
+    /// A user's stream ended or began: what is open towards or from it becomes indeterminate.
+    Void {
+        /// The user.
+        user: UserIndex,
+        /// When.
+        at: Offset,
+    },
+}
+
+/// An entry as it opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expect {
+    /// The stanza.
+    pub token: Token,
+    /// What is measured by it.
+    pub operation: OperationId,
+    /// The sender's group.
+    pub group: GroupId,
+    /// Whom it should reach; for requests the sender itself.
+    pub recipient: UserIndex,
+    /// When its bytes were handed to the transport.
+    pub offered: Offset,
+}
+
+/// A tracked stanza as it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrive {
+    /// The stanza.
+    pub token: Token,
+    /// Who read it.
+    pub recipient: UserIndex,
+    /// When the read that brought its last byte returned.
+    pub done: Offset,
+    /// Whether it is marked as stored (XEP-0203) or came before the reader's session could have been owed it.
+    pub stored: bool,
+    /// Whether the body carries the same token as the id.
+    pub intact: bool,
+}

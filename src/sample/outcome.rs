@@ -1,0 +1,180 @@
+//! How an attempt can end, classed by who is at fault. The names are public: they are keys of the result file.
+
+/// How one attempt at an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Completed within the deadline.
+    Ok,
+    /// Completed after the deadline.
+    Late,
+    /// A message copy that never came.
+    Lost,
+    /// A request that was never answered.
+    Timeout,
+    /// Answered with an error, or ended by one.
+    Failed(ErrorClass),
+    /// Could not be started.
+    Unsent(Unsent),
+    /// Nobody can say: a stream it depended on ended or began meanwhile.
+    Indeterminate(Indeterminate),
+}
+
+impl Outcome {
+    /// Whether there are four instants for it.
+    pub const fn is_completed(self) -> bool {
+        matches!(self, Self::Ok | Self::Late)
+    }
+
+    /// Whether it counts among the attempts a percentile is taken over. What is indeterminate is in neither the
+    /// numerator nor the denominator: it says nothing about the server.
+    pub const fn is_attempt(self) -> bool {
+        !matches!(self, Self::Indeterminate(_))
+    }
+
+    /// The key under `operations.<name>.outcomes`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Late => "late",
+            Self::Lost => "lost",
+            Self::Timeout => "timeout",
+            Self::Failed(class) => class.as_outcome(),
+            Self::Unsent(reason) => reason.as_outcome(),
+            Self::Indeterminate(reason) => reason.as_outcome(),
+        }
+    }
+}
+
+/// Who is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ErrorClass {
+    /// The server said no: a stanza, SASL or stream error that is a considered answer.
+    Server,
+    /// The server asked us to slow down (`resource-constraint`, `policy-violation` on rates, waits).
+    Throttled,
+    /// The server enforced a rule (`not-allowed`, `forbidden`, `policy-violation`).
+    Policy,
+    /// The peer broke the protocol, or sent what we refuse to read.
+    Protocol,
+    /// The network: refused, reset, timed out.
+    Network,
+    /// A limit of ours: descriptors, ports, memory, queues.
+    Local,
+    /// The run asked for what cannot be: wrong certificate, no acceptable mechanism.
+    Misuse,
+}
+
+impl ErrorClass {
+    /// The class's own name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Throttled => "throttled",
+            Self::Policy => "policy",
+            Self::Protocol => "protocol",
+            Self::Network => "network",
+            Self::Local => "local",
+            Self::Misuse => "misuse",
+        }
+    }
+
+    const fn as_outcome(self) -> &'static str {
+        match self {
+            Self::Server => "failed-server",
+            Self::Throttled => "failed-throttled",
+            Self::Policy => "failed-policy",
+            Self::Protocol => "failed-protocol",
+            Self::Network => "failed-network",
+            Self::Local => "failed-local",
+            Self::Misuse => "failed-misuse",
+        }
+    }
+}
+
+/// Why an operation was never started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Unsent {
+    /// The sender was not online when it should have been.
+    SenderOffline,
+    /// The recipient was not online when it should have been.
+    RecipientOffline,
+    /// The plan found nobody to write to (too few users planned online).
+    NoRecipient,
+    /// The connection's queue of bytes the peer does not read is full.
+    QueueFull,
+    /// A bound of ours was reached: the ledger's or a table's size.
+    OurLimit,
+    /// The run was stopped before its time.
+    Stopped,
+}
+
+impl Unsent {
+    /// Whether the reason lies with the generator (it then convicts it, see the verdict table).
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::OurLimit)
+    }
+
+    const fn as_outcome(self) -> &'static str {
+        match self {
+            Self::SenderOffline => "unsent-sender-offline",
+            Self::RecipientOffline => "unsent-recipient-offline",
+            Self::NoRecipient => "unsent-no-recipient",
+            Self::QueueFull => "unsent-queue-full",
+            Self::OurLimit => "unsent-our-limit",
+            Self::Stopped => "unsent-stopped",
+        }
+    }
+}
+
+/// Why nobody can say what became of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Indeterminate {
+    /// The recipient's stream ended or began between sent and deadline.
+    RecipientStream,
+    /// The sender's stream ended before the answer.
+    SenderStream,
+    /// The bytes were still in our queue when the stream or the run ended.
+    NeverSent,
+    /// The run was cut short by its user.
+    Interrupted,
+    /// The shard that kept the account died.
+    ShardDied,
+}
+
+impl Indeterminate {
+    const fn as_outcome(self) -> &'static str {
+        match self {
+            Self::RecipientStream => "indeterminate-recipient-stream",
+            Self::SenderStream => "indeterminate-sender-stream",
+            Self::NeverSent => "indeterminate-never-sent",
+            Self::Interrupted => "indeterminate-interrupted",
+            Self::ShardDied => "indeterminate-shard-died",
+        }
+    }
+}
+
+/// One error as it is counted and shown: the class, where it happened, the condition, and a bounded text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fault {
+    /// Who is at fault.
+    pub class: ErrorClass,
+    /// The step or operation it happened in (`auth`, `message`).
+    pub step: &'static str,
+    /// The defined condition (`not-authorized`), or a short name of ours. Never a password, never unbounded.
+    pub condition: String,
+    /// The peer's own text or a longer explanation, cut to a bounded length.
+    pub text: String,
+}
+
+impl Fault {
+    /// The longest text kept of what a peer said, in characters.
+    pub const TEXT_MAX: usize = 200;
+
+    /// A fault whose texts are cut to [`Fault::TEXT_MAX`] and freed of control characters.
+    pub fn new(class: ErrorClass, step: &'static str, condition: &str, text: &str) -> Self {
+        let clean = |text: &str| -> String {
+            text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(Self::TEXT_MAX).collect()
+        };
+        Self { class, step, condition: clean(condition), text: clean(text) }
+    }
+}

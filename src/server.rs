@@ -1,0 +1,1 @@
+//! The embedded server without I/O: accounts, roster, routing, faults, truth.

@@ -1,0 +1,1 @@
+//! Pure statistics over what a run recorded.

@@ -1,0 +1,1 @@
+//! One simulated user as a machine.
