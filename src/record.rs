@@ -1,1 +1,3 @@
 //! Samples and the ledger of one worker, and their merge.
+
+pub mod ledger;
