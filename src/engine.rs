@@ -1,1 +1,3 @@
 //! Workers, ramp, phases, stop and abort, self-observation, verdict.
+
+pub mod verdict;
