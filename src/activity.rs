@@ -1,1 +1,178 @@
-//! What users do: one file per feature.
+//! What users do: one file per feature. This listing is the feature table.
+//!
+//! | file | XEP | does | measures |
+//! |---|---|---|---|
+//! | [`message`] | RFC 6121 §5 | writes one-to-one messages to contacts or to anyone online | `message.delivery` |
+//! | [`ping`] | XEP-0199 | asks the server for an answer | `ping` |
+//!
+//! A further activity is one file with a [`Feature`] and one line in [`FEATURES`]: its profile keys, what it sends, what
+//! it expects, what it measures. What comes back is told by the token it carries (see [`crate::user`]), so an activity
+//! whose stanzas carry tokens needs no code for reading.
+
+pub mod message;
+pub mod ping;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::profile::{Keys, KindSpec, Planned, Recipients, Registry, Reported, SizeDistribution, Vocabulary};
+use crate::sample::{LedgerKind, OperationSpec, Token, TokenKind};
+
+/// Every activity there is.
+pub const FEATURES: &[Feature] = &[message::FEATURE, ping::FEATURE];
+
+/// An activity as it is declared.
+#[derive(Clone, Copy, Debug)]
+pub struct Feature {
+    /// What a profile may say of it.
+    pub spec: KindSpec,
+    /// What it measures.
+    pub operation: OperationSpec,
+    /// What its stanzas are, as their tokens say.
+    pub token: TokenKind,
+    /// Reads its own keys.
+    pub read: fn(&mut Keys<'_>) -> Result<Arc<dyn Behaviour>, Reported>,
+}
+
+/// An activity as a profile configured it.
+pub trait Behaviour: Planned + fmt::Debug + Send + Sync {
+    /// Writes one tracked stanza.
+    fn write(&self, order: &Order<'_>, out: &mut Vec<u8>);
+}
+
+/// What one stanza is to be. All texts are ready to stand in XML.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// Goes into the id, and to the head of the body where there is one.
+    pub token: &'a Token,
+    /// The recipient's bare JID; empty for activities that have none.
+    pub to: &'a str,
+    /// The server's domain.
+    pub domain: &'a str,
+    /// The body's size in bytes, at least [`Token::LEN`], for activities that have one.
+    pub size: u32,
+}
+
+/// An activity out of a profile, with what was declared of it.
+#[derive(Clone, Debug)]
+pub struct Activity {
+    /// What was declared.
+    pub feature: &'static Feature,
+    /// What was configured.
+    pub behaviour: Arc<dyn Behaviour>,
+}
+
+impl Planned for Activity {
+    fn recipients(&self) -> Recipients {
+        self.behaviour.recipients()
+    }
+
+    fn size(&self) -> Option<&SizeDistribution> {
+        self.behaviour.size()
+    }
+}
+
+/// The registry a profile is read with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Features;
+
+/// [`FEATURES`] as the profile wants to see them.
+static KINDS: [KindSpec; FEATURES.len()] = {
+    let mut kinds = [FEATURES[0].spec; FEATURES.len()];
+    let mut index = 0;
+    while index < FEATURES.len() {
+        kinds[index] = FEATURES[index].spec;
+        index += 1;
+    }
+    kinds
+};
+
+impl Registry for Features {
+    type Activity = Activity;
+
+    fn kinds(&self) -> &[KindSpec] {
+        &KINDS
+    }
+
+    fn read(&self, kind: &str, keys: &mut Keys<'_>) -> Result<Activity, Reported> {
+        let feature =
+            FEATURES.iter().find(|feature| feature.spec.kind == kind).expect("only asked for kinds of this table");
+        Ok(Activity { feature, behaviour: (feature.read)(keys)? })
+    }
+
+    fn vocabulary(&self) -> Vocabulary {
+        Vocabulary {
+            operations: LOGIN_OPERATION_NAMES,
+            ledger_columns: LEDGER_COLUMNS,
+            body_bytes_min: Token::LEN as u32,
+            body_bytes_max: BODY_BYTES_MAX,
+            users_max: Token::SENDER_MAX,
+            run_max: Duration::from_nanos(Token::INTENDED_MAX.as_nanos()),
+        }
+    }
+}
+
+/// The longest body a plan may ask for.
+const BODY_BYTES_MAX: u32 = 65_536;
+
+/// The columns of every ledger, as SLOs name them.
+const LEDGER_COLUMNS: &[&str] = &[
+    "expected",
+    "delivered",
+    "lost",
+    "failed",
+    "indeterminate",
+    "late",
+    "reordered",
+    "duplicated",
+    "misdelivered",
+    "unsent",
+    "replayed",
+    "stale",
+];
+
+/// What is measured of every login, whatever the activities are.
+pub const LOGIN_OPERATIONS: &[OperationSpec] = &[
+    login("login", "from the intended login to the roster's arrival and initial presence sent"),
+    login("login.tcp", "from connect to connected"),
+    login("login.stream", "from the stream header sent to the features read, once per stream"),
+    login("login.tls", "from <starttls/> sent to the handshake's end"),
+    login("login.auth", "from <auth/> sent to <success/> read, key derivation included"),
+    login("login.bind", "from the bind request to its result"),
+    login("login.session", "from the session request to its result, where the server wants one"),
+    login("login.roster", "from the roster request to the whole roster"),
+    login("presence.echo", "from initial presence sent to its own copy read; absent where a server sends none"),
+];
+
+/// The names of [`LOGIN_OPERATIONS`].
+const LOGIN_OPERATION_NAMES: &[&str] = &{
+    let mut names = [""; LOGIN_OPERATIONS.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = LOGIN_OPERATIONS[index].name;
+        index += 1;
+    }
+    names
+};
+
+const fn login(name: &'static str, meaning: &'static str) -> OperationSpec {
+    OperationSpec { name, meaning, ledger: None }
+}
+
+/// The operations of a run, in the order of their [`crate::sample::OperationId`]s: those of every login, then one per
+/// activity. Two activities of one kind share their operation.
+pub fn operations<'a>(activities: impl IntoIterator<Item = &'a Activity>) -> Vec<OperationSpec> {
+    let mut all = LOGIN_OPERATIONS.to_vec();
+    for activity in activities {
+        if !all.contains(&activity.feature.operation) {
+            all.push(activity.feature.operation);
+        }
+    }
+    all
+}
+
+/// The ledgers a run keeps, by operation.
+pub fn ledgers(operations: &[OperationSpec]) -> Vec<Option<LedgerKind>> {
+    operations.iter().map(|operation| operation.ledger).collect()
+}

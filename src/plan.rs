@@ -3,6 +3,300 @@
 //! The plan does not know workers, processes or hosts. Arrivals, sender, recipient and size come from counter-based
 //! generators over the whole population, and a [`Cursor`] hands out one range of users' share of it; all ranges
 //! together are the whole plan, whatever the ranges are.
+//!
+//! A user is **planned online** from [`LOGIN_GRACE`] after its login was due. Picks are made among those; whether the
+//! picked one really is online is for the run to find out, and to count.
+//!
+//! It refuses to catch up: what is due is due at its instant, however late the caller asks for it.
 
 pub mod arrivals;
 pub mod curve;
+mod cursor;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use cursor::Cursor;
+
+use crate::plan::arrivals::Process;
+use crate::plan::curve::{RateCurve, UserCurve, Window};
+use crate::profile::{Arrivals, Pace, Planned, Profile, Recipients, SizeDistribution};
+use crate::seed::{Draw, Permutation, Stream};
+use crate::topology::Topology;
+use crate::units::Offset;
+
+/// How long after its login was due a user is counted on by the plan.
+pub const LOGIN_GRACE: Duration = Duration::from_secs(1);
+
+/// Something a user does at an instant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Action {
+    /// The activity, by its place in the profile.
+    pub activity: u16,
+    /// Identifies it within the activity.
+    pub number: u64,
+    /// When.
+    pub at: Offset,
+    /// Who.
+    pub sender: u32,
+    /// To whom, for activities between users; `None` also when nobody suitable is planned online.
+    pub recipient: Option<u32>,
+    /// Body size in bytes, for activities that have one.
+    pub size: u32,
+}
+
+/// The resolved plan of a run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    seed: u64,
+    phases: Vec<PhaseWindow>,
+    population: Population,
+    activities: Vec<ActivityPlan>,
+}
+
+/// A phase as the plan sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PhaseWindow {
+    /// Its name.
+    pub name: String,
+    /// From when to when.
+    pub window: Window,
+    /// Whether it counts.
+    pub measured: bool,
+}
+
+/// Who logs in when, and who is planned online.
+#[derive(Clone, Debug)]
+pub struct Population {
+    groups: Vec<GroupCurve>,
+    topology: Arc<Topology>,
+}
+
+#[derive(Clone, Debug)]
+struct GroupCurve {
+    first: u32,
+    curve: UserCurve,
+    order: Permutation,
+}
+
+#[derive(Clone, Debug)]
+struct ActivityPlan {
+    process: Process,
+    recipients: Recipients,
+    size: Option<SizeDistribution>,
+}
+
+impl Plan {
+    /// Resolves a profile under a seed.
+    pub fn new<A: Planned>(profile: &Profile<A>, topology: Arc<Topology>, seed: u64) -> Self {
+        let population = Population::new(profile, topology, seed);
+        let activities = (0..profile.activities.len())
+            .map(|index| ActivityPlan {
+                process: process(profile, index, seed),
+                recipients: profile.activities[index].activity.recipients(),
+                size: profile.activities[index].activity.size().copied(),
+            })
+            .collect();
+        let phases = profile
+            .phases
+            .iter()
+            .map(|phase| PhaseWindow {
+                name: phase.name.clone(),
+                window: Window { start: phase.start, end: phase.end() },
+                measured: phase.measure,
+            })
+            .collect();
+        Self { seed, phases, population, activities }
+    }
+
+    /// The phases in order.
+    pub fn phases(&self) -> &[PhaseWindow] {
+        &self.phases
+    }
+
+    /// When the last phase ends.
+    pub fn end(&self) -> Offset {
+        self.phases.last().map_or(Offset::ZERO, |phase| phase.window.end)
+    }
+
+    /// The run's seed.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Who logs in when.
+    pub const fn population(&self) -> &Population {
+        &self.population
+    }
+
+    /// Arrivals per second of one activity at an instant, as expected.
+    pub fn rate_at(&self, activity: u16, at: Offset) -> f64 {
+        match &self.activities[usize::from(activity)].process {
+            Process::Rate { curve, .. } => curve.rate_at(at),
+            Process::Habit { period, end, .. } if at < *end => {
+                f64::from(self.population.planned_online(at)) / period.as_secs_f64()
+            }
+            Process::Habit { .. } => 0.0,
+        }
+    }
+
+    /// The share of the plan whose senders are users `first..end`, from the run's start.
+    pub fn cursor(self: &Arc<Self>, first: u32, end: u32) -> Cursor {
+        Cursor::new(Arc::clone(self), first, end)
+    }
+
+    /// Fills in who, to whom and how much for one arrival; `None` if nobody is planned online to do it, in which case it
+    /// is not part of the plan.
+    fn resolve(&self, activity: u16, number: u64, at: Offset, bound: Option<u32>) -> Option<Choice> {
+        let mut draw = Draw::new(self.seed, Stream::choices(activity), number);
+        let online = self.population.planned_online(at);
+        let sender = match bound {
+            Some(user) => self.population.is_planned_online(user, at).then_some(user)?,
+            None if online == 0 => return None,
+            None => self.population.online_user(draw.below(online), at),
+        };
+        Some(Choice { sender, online, draw })
+    }
+
+    fn complete(&self, activity: u16, number: u64, at: Offset, choice: Choice) -> Action {
+        let Choice { sender, online, mut draw } = choice;
+        let plan = &self.activities[usize::from(activity)];
+        let recipient = match plan.recipients {
+            Recipients::Server => None,
+            Recipients::Online => self.population.other_online(sender, online, at, &mut draw),
+            Recipients::Contact => self.population.contact_online(sender, at, &mut draw),
+        };
+        let size = plan.size.map_or(0, |size| size.sample(&mut draw));
+        Action { activity, number, at, sender, recipient, size }
+    }
+}
+
+/// A sender, and what is left to draw from.
+struct Choice {
+    sender: u32,
+    online: u32,
+    draw: Draw,
+}
+
+impl Population {
+    fn new<A>(profile: &Profile<A>, topology: Arc<Topology>, seed: u64) -> Self {
+        let groups = profile.groups.iter().enumerate().map(|(index, group)| {
+            let curve = UserCurve::new(
+                profile
+                    .phases
+                    .iter()
+                    .map(|phase| (Window { start: phase.start, end: phase.end() }, phase.online[index])),
+            );
+            let mut draw = Draw::new(seed, Stream::login_order(index as u16), 0);
+            GroupCurve { first: group.first, curve, order: Permutation::new(group.count, &mut draw) }
+        });
+        Self { groups: groups.collect(), topology }
+    }
+
+    /// How many logins the run plans.
+    pub fn logins(&self) -> u32 {
+        self.groups.iter().map(|group| group.curve.total()).sum()
+    }
+
+    /// When a user's first login is due; `None` if the run never needs it.
+    pub fn login_at(&self, user: u32) -> Option<Offset> {
+        let group = self.group_of(user);
+        group.curve.login_at(group.order.invert(user - group.first))
+    }
+
+    /// The logins of users `first..end` in time order.
+    pub fn logins_of(&self, first: u32, end: u32) -> Vec<(Offset, u32)> {
+        let mut logins: Vec<(Offset, u32)> =
+            (first..end).filter_map(|user| Some((self.login_at(user)?, user))).collect();
+        logins.sort_unstable();
+        logins
+    }
+
+    /// How many users are planned online at `at`.
+    pub fn planned_online(&self, at: Offset) -> u32 {
+        self.groups.iter().map(|group| group.curve.logins_due(at - LOGIN_GRACE)).sum()
+    }
+
+    fn is_planned_online(&self, user: u32, at: Offset) -> bool {
+        self.login_at(user).is_some_and(|login| login + LOGIN_GRACE <= at)
+    }
+
+    /// The planned-online user of this rank, ranks counted through the groups in order.
+    fn online_user(&self, mut rank: u32, at: Offset) -> u32 {
+        for group in &self.groups {
+            let online = group.curve.logins_due(at - LOGIN_GRACE);
+            if rank < online {
+                return group.first + group.order.apply(rank);
+            }
+            rank -= online;
+        }
+        self.groups.last().map_or(0, |group| group.first)
+    }
+
+    /// Any planned-online user but the sender, all equally likely.
+    fn other_online(&self, sender: u32, online: u32, at: Offset, draw: &mut Draw) -> Option<u32> {
+        let others = online.checked_sub(1).filter(|&others| others > 0)?;
+        let pick = self.online_user(draw.below(others), at);
+        // The last rank stands in for the sender's own, so that every other user has one.
+        Some(if pick == sender { self.online_user(others, at) } else { pick })
+    }
+
+    /// A contact of the sender that is planned online: a random one, or the next after it in the sender's list.
+    fn contact_online(&self, sender: u32, at: Offset, draw: &mut Draw) -> Option<u32> {
+        let count = self.topology.contact_count(sender);
+        let start = draw.below(count);
+        (0..count)
+            .map(|step| self.topology.contact(sender, (start + step) % count))
+            .find(|&contact| self.is_planned_online(contact, at))
+    }
+
+    fn group_of(&self, user: u32) -> &GroupCurve {
+        let index = self.groups.partition_point(|group| group.first <= user).saturating_sub(1);
+        &self.groups[index]
+    }
+}
+
+fn process<A>(profile: &Profile<A>, index: usize, seed: u64) -> Process {
+    let activity = index as u16;
+    let plan = &profile.activities[index];
+    match plan.pace {
+        Pace::Every(period) => {
+            let population = profile.users();
+            let mut draw = Draw::new(seed, Stream::phases(activity), 0);
+            let order = Permutation::new(population, &mut draw);
+            Process::Habit { period, order, population, end: profile.end_of_phases() }
+        }
+        Pace::Total(_) | Pace::PerUser(_) => Process::Rate {
+            seed,
+            activity,
+            curve: rate_curve(profile, plan.pace),
+            poisson: plan.arrivals == Arrivals::Poisson,
+        },
+    }
+}
+
+fn rate_curve<A>(profile: &Profile<A>, pace: Pace) -> RateCurve {
+    let mut curve = RateCurve::default();
+    let mut users_before = 0.0;
+    for (index, phase) in profile.phases.iter().enumerate() {
+        let window = Window { start: phase.start, end: phase.end() };
+        let factors = (profile.factor_at_start(index, pace), phase.factor);
+        let users = f64::from(phase.online_total());
+        match pace {
+            Pace::PerUser(rate) => {
+                let rate = rate.as_per_second();
+                curve.push_per_user(window, (users_before, users), (rate * factors.0, rate * factors.1));
+            }
+            _ => {
+                let rate = pace.over(phase.online_total()).as_per_second();
+                curve.push_linear(window, rate * factors.0, rate * factors.1);
+            }
+        }
+        users_before = users;
+    }
+    curve
+}
+
+#[cfg(test)]
+#[path = "plan/plan_tests.rs"]
+mod tests;

@@ -1,0 +1,58 @@
+//! Walks one range of users' share of the plan in time order.
+
+use std::sync::Arc;
+
+use crate::plan::arrivals::{Arrival, ProcessCursor};
+use crate::plan::{Action, Plan};
+use crate::units::Offset;
+
+/// See the module text. Logins are not in it: they are asked of [`crate::plan::Population::logins_of`].
+#[derive(Debug)]
+pub struct Cursor {
+    plan: Arc<Plan>,
+    first: u32,
+    end: u32,
+    processes: Vec<ProcessCursor>,
+    next: Option<Action>,
+}
+
+impl Cursor {
+    pub(super) fn new(plan: Arc<Plan>, first: u32, end: u32) -> Self {
+        let processes = plan.activities.iter().map(|activity| ProcessCursor::new(activity.process.clone())).collect();
+        let mut cursor = Self { plan, first, end, processes, next: None };
+        cursor.advance();
+        cursor
+    }
+
+    /// The next action, without taking it.
+    pub const fn peek(&self) -> Option<&Action> {
+        self.next.as_ref()
+    }
+
+    /// Takes the next action if it is due.
+    pub fn take_due(&mut self, now: Offset) -> Option<Action> {
+        let action = self.next.filter(|action| action.at <= now)?;
+        self.advance();
+        Some(action)
+    }
+
+    /// Finds the next action whose sender is in the range. Other ranges' arrivals cost a draw and no more: the
+    /// recipient and the size are drawn for our own only.
+    fn advance(&mut self) {
+        self.next = None;
+        while self.next.is_none() {
+            let Some((activity, arrival)) = self.earliest() else { return };
+            self.processes[activity].advance();
+            let index = activity as u16;
+            let choice = self.plan.resolve(index, arrival.number, arrival.at, arrival.user);
+            self.next = choice
+                .filter(|choice| (self.first..self.end).contains(&choice.sender))
+                .map(|choice| self.plan.complete(index, arrival.number, arrival.at, choice));
+        }
+    }
+
+    fn earliest(&self) -> Option<(usize, Arrival)> {
+        let heads = self.processes.iter().enumerate();
+        heads.filter_map(|(index, process)| Some((index, process.peek()?))).min_by_key(|(_, arrival)| arrival.at)
+    }
+}
