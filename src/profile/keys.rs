@@ -1,0 +1,19 @@
+//! Taking the keys of a table one by one.
+
+/// Proof that a problem has been written down: whoever holds it need not report anything more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Reported(());
+
+/// The keys of one table.
+#[derive(Debug)]
+pub struct Keys<'a> {
+    name: &'a str,
+}
+
+impl Keys<'_> {
+    /// What the table is called in messages.
+    pub fn name(&self) -> &str {
+        self.name
+    }
+}

@@ -1,0 +1,133 @@
+//! What a profile knows of activities: their names, their keys and what they say of themselves, and nothing else.
+//!
+//! The tables here are the single source of three things: which keys are accepted, the JSON schema, and the text of
+//! the suggestions. So none of them can promise what the others refuse.
+
+use std::time::Duration;
+
+use crate::profile::keys::{Keys, Reported};
+use crate::profile::value::SizeDistribution;
+
+/// The activities a profile may name, and the vocabulary its SLOs may use.
+pub trait Registry {
+    /// What a validated activity's own keys become.
+    type Activity: Planned;
+
+    /// Every kind of activity, in the order they are listed to a person.
+    fn kinds(&self) -> &[KindSpec];
+
+    /// Reads the keys that belong to `kind` alone; what all activities share (`rate`, `every`, `arrivals`) is read
+    /// already. Only called with a kind out of [`Registry::kinds`].
+    fn read(&self, kind: &str, keys: &mut Keys<'_>) -> Result<Self::Activity, Reported>;
+
+    /// The words and limits of measurement a profile is held against.
+    fn vocabulary(&self) -> Vocabulary;
+}
+
+/// What a profile needs to know of an activity to plan it.
+pub trait Planned {
+    /// Whom its stanzas are for.
+    fn recipients(&self) -> Recipients;
+
+    /// How large its stanzas' bodies are, where they have one.
+    fn size(&self) -> Option<&SizeDistribution>;
+}
+
+/// Whom an activity's stanzas are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Recipients {
+    /// The user's own server: no second user is needed.
+    Server,
+    /// One of the sender's contacts.
+    Contact,
+    /// Any other user planned to be online.
+    Online,
+}
+
+/// One kind of activity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KindSpec {
+    /// The value of `kind` that names it.
+    pub kind: &'static str,
+    /// One line for a person.
+    pub summary: &'static str,
+    /// Its own keys, without those all activities share.
+    pub keys: &'static [KeySpec],
+    /// The operations it measures, by their public names.
+    pub operations: &'static [&'static str],
+    /// The ledger its messages are accounted in (`message`), if any.
+    pub ledger: Option<&'static str>,
+}
+
+/// One key of a table: its name, the shape of its value, what holds without it, and what it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeySpec {
+    /// The key.
+    pub name: &'static str,
+    /// The shape of its value.
+    pub shape: Shape,
+    /// Whether it must be there, and what holds if it is not.
+    pub presence: Presence,
+    /// What it means, with its unit, in one line.
+    pub doc: &'static str,
+}
+
+/// Whether a key must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It must.
+    Required,
+    /// It may be left out, and then this holds (as TOML, for a person).
+    Default(&'static str),
+    /// It may be left out, and then it simply is not there.
+    Optional,
+}
+
+/// The shape of a key's value, as precise as a JSON schema can say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Any text.
+    Text,
+    /// One of these texts.
+    Choice(&'static [&'static str]),
+    /// A list of these texts.
+    Choices(&'static [&'static str]),
+    /// A text, or a list of texts.
+    Texts,
+    /// A whole number within these bounds, both included.
+    Integer(u64, u64),
+    /// A number, not negative.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A duration: `"30s"`.
+    Duration,
+    /// A rate: `"200/s"`.
+    Rate,
+    /// A rate in all or per user: `"200/s"`, `"2/min per user"`.
+    PaceRate,
+    /// A size in bytes: a number, `"uniform(24, 400)"` or `"lognormal(80, 0.8)"`.
+    Size,
+    /// A contact graph: `"ring"`, `"random"` or `"zipf(1.1)"`.
+    Graph,
+    /// Users online: a number, a share (`"50%"`), or a table of numbers per group.
+    Online,
+}
+
+/// The words of measurement an SLO may use, and the limits a plan must keep. The profile cannot know them: they belong
+/// to whoever makes tokens and keeps ledgers.
+#[derive(Clone, Copy, Debug)]
+pub struct Vocabulary {
+    /// Operations that are measured whatever the activities are (`login`, …).
+    pub operations: &'static [&'static str],
+    /// The columns of every ledger (`lost`, …).
+    pub ledger_columns: &'static [&'static str],
+    /// The shortest body that can hold a token, bytes.
+    pub body_bytes_min: u32,
+    /// The longest body that may be planned, bytes.
+    pub body_bytes_max: u32,
+    /// The most users whose messages can be told apart.
+    pub users_max: u32,
+    /// The longest run whose instants can be told apart.
+    pub run_max: Duration,
+}
