@@ -31,6 +31,7 @@ use crate::activity::Order;
 use crate::net::{DriverStats, Host, InboxSender, Turn};
 use crate::plan::{Action, Cursor};
 use crate::record::turns::TurnTimes;
+use crate::engine::shard::report::Occasion;
 use crate::record::{Log, Recorder};
 use crate::results::Histogram;
 use crate::sample::ledger::Expect;
@@ -163,12 +164,13 @@ struct Watch {
     lags: Vec<Histogram>,
     turns: Vec<TurnTimes>,
     stats: DriverStats,
-    key_hits: u64,
-    key_misses: u64,
-    logins_done: u64,
-    logins_failed: u64,
+    /// From the cache, and derived.
+    keys: (u64, u64),
+    /// Succeeded, and failed.
+    logins: (u64, u64),
+    /// Full, and resumed.
+    handshakes: (u64, u64),
     drained: bool,
-    secured_told: bool,
 }
 
 impl Watch {
@@ -179,12 +181,10 @@ impl Watch {
             lags: vec![Histogram::new(); phases],
             turns: vec![TurnTimes::default(); phases],
             stats: DriverStats::default(),
-            key_hits: 0,
-            key_misses: 0,
-            logins_done: 0,
-            logins_failed: 0,
+            keys: (0, 0),
+            logins: (0, 0),
+            handshakes: (0, 0),
             drained: false,
-            secured_told: false,
         }
     }
 }
@@ -297,13 +297,13 @@ impl Shard {
             Report::Note(note) => self.pass_on(note),
             Report::Sample(sample) => self.recorder.sample(sample),
             Report::Fault(fault) => self.recorder.fault(fault),
-            Report::Key { cached: true } => self.watch.key_hits += 1,
-            Report::Key { cached: false } => self.watch.key_misses += 1,
-            Report::Secured(secured) => self.send_secured(secured),
+            Report::Key { cached: true } => self.watch.keys.0 += 1,
+            Report::Key { cached: false } => self.watch.keys.1 += 1,
+            Report::Secured(secured) => self.note_secured(now, secured),
             Report::Online => {
                 self.online.set(user, true);
                 self.online_count += 1;
-                self.watch.logins_done += 1;
+                self.watch.logins.0 += 1;
                 self.logins.succeeded(channel.0);
             }
             Report::Ended { was_online, may_retry, class } => {
@@ -312,7 +312,7 @@ impl Shard {
                     self.online_count -= 1;
                     self.voided.push(user);
                 } else {
-                    self.watch.logins_failed += u64::from(class.is_some());
+                    self.watch.logins.1 += u64::from(class.is_some());
                 }
                 self.written.forget(channel);
                 let again = may_retry && self.life == Life::Running;
@@ -373,7 +373,7 @@ impl Shard {
     /// Once a second: old entries are forgotten, and the log is handed over.
     fn tick(&mut self, now: Offset) {
         self.recorder.expire(now);
-        self.hand_over(now, false);
+        self.hand_over(now, Occasion::Tick);
         self.watch.next_tick = Offset::from_nanos((u64::from(now.second()) + 1) * 1_000_000_000);
     }
 
@@ -407,7 +407,7 @@ impl Shard {
             && (now >= until || self.users.iter().all(User::is_idle))
         {
             self.life = Life::Finished;
-            self.hand_over(now, true);
+            self.hand_over(now, Occasion::Last);
         }
     }
 }
@@ -420,7 +420,7 @@ impl Machine for Shard {
         }
         self.with_user(now, channel, out, |user, near, said| user.handle_event(event, near, said));
         if self.recorder.is_full() {
-            self.hand_over(now, false);
+            self.hand_over(now, Occasion::Between);
         }
     }
 
@@ -465,7 +465,7 @@ impl Host for Shard {
         self.peers.flush();
         if self.life == Life::Stopping && !self.watch.drained && self.is_settled() {
             self.watch.drained = true;
-            self.hand_over(turn.ended, false);
+            self.hand_over(turn.ended, Occasion::Between);
         }
         self.finish_if_gone(turn.ended);
         self.watch.armed = self.poll_timeout().unwrap_or(Offset::MAX);

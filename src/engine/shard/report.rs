@@ -33,34 +33,37 @@ pub struct ShardReport {
     pub keys: (u64, u64),
     /// Logins that succeeded, and attempts that failed.
     pub logins: (u64, u64),
+    /// TLS handshakes done in full, and resumed ones.
+    pub handshakes: (u64, u64),
     /// Facts of one channel's TLS, the first time one is secured.
     pub secured: Option<Box<Secured>>,
+    /// Whether it closes a second.
+    pub ticked: bool,
     /// Nothing it began is open; it keeps reading for others.
     pub drained: bool,
     /// Its last report.
     pub finished: bool,
 }
 
+/// Why a report is made.
+#[derive(Debug)]
+pub(super) enum Occasion {
+    /// A second is over.
+    Tick,
+    /// The log is full, or the account settled.
+    Between,
+    /// The first channel was secured.
+    Secured(Box<Secured>),
+    /// Everything is over.
+    Last,
+}
+
 impl Shard {
     /// Hands everything over. The aggregator may be gone already; then nobody wants it.
-    pub(super) fn hand_over(&mut self, now: Offset, finished: bool) {
-        let report = self.report(now, finished, None);
-        let _ = self.outlet.send(report);
-    }
-
-    pub(super) fn send_secured(&mut self, secured: Box<Secured>) {
-        if self.watch.secured_told {
-            return;
-        }
-        self.watch.secured_told = true;
-        let report = self.report(secured.started, false, Some(secured));
-        let _ = self.outlet.send(report);
-    }
-
-    fn report(&mut self, at: Offset, finished: bool, secured: Option<Box<Secured>>) -> ShardReport {
+    pub(super) fn hand_over(&mut self, at: Offset, occasion: Occasion) {
         let phases = self.run.plan.phases().len();
         let watch = &mut self.watch;
-        ShardReport {
+        let _ = self.outlet.send(ShardReport {
             shard: self.number,
             at,
             log: self.recorder.take_log(Log::default()),
@@ -70,11 +73,22 @@ impl Shard {
             lags: std::mem::replace(&mut watch.lags, vec![Histogram::new(); phases]),
             turns: std::mem::replace(&mut watch.turns, vec![TurnTimes::default(); phases]),
             stats: watch.stats.clone(),
-            keys: (watch.key_hits, watch.key_misses),
-            logins: (watch.logins_done, watch.logins_failed),
-            secured,
+            keys: watch.keys,
+            logins: watch.logins,
+            handshakes: watch.handshakes,
+            ticked: matches!(occasion, Occasion::Tick),
+            finished: matches!(occasion, Occasion::Last),
+            secured: if let Occasion::Secured(secured) = occasion { Some(secured) } else { None },
             drained: watch.drained,
-            finished,
+        });
+    }
+
+    pub(super) fn note_secured(&mut self, at: Offset, secured: Box<Secured>) {
+        let first = self.watch.handshakes == (0, 0);
+        self.watch.handshakes.0 += u64::from(!secured.resumed);
+        self.watch.handshakes.1 += u64::from(secured.resumed);
+        if first {
+            self.hand_over(at, Occasion::Secured(secured));
         }
     }
 }
