@@ -36,7 +36,9 @@ pub use schema::{
     VerdictState, result_schema,
 };
 pub use series::{IntervalHistogram, OperationSeries, Series};
-pub use totals::{Delta, Layout, LayoutError, OperationLayout, PhaseLayout, SecondFacts, Totals};
+pub use totals::{
+    Delta, DeltaError, Layout, LayoutError, OperationLayout, PhaseLayout, SecondFacts, Tally, Totals,
+};
 pub use version::{SCHEMA, SchemaVersion, VersionError};
 
 pub use crate::sample::LedgerCounts;

@@ -20,6 +20,7 @@ mod tally;
 pub use delta::{Delta, DeltaError, SecondFacts};
 pub use layout::{Layout, LayoutError, OperationLayout, PhaseLayout};
 pub use tally::Tally;
+pub(super) use tally::{is_completed, is_indeterminate};
 
 use std::collections::BTreeMap;
 
