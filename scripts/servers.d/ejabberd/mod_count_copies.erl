@@ -16,6 +16,7 @@
 -export([start/2, stop/1, reload/3, depends/2, mod_options/1, mod_doc/0]).
 -export([sent/3, received/1, process/2]).
 
+-include("scram.hrl").
 -include("xmpp.hrl").
 -include("ejabberd_auth.hrl").
 

@@ -20,8 +20,8 @@ configure() {
     [[ ! -d $directory ]] || headers+=(-I "$directory")
   done
   render "$kept/ejabberd/ejabberd.yml" "$run/ejabberd.yml"
-  mkdir -p "$run/ebin" "$run/mnesia" "$run/upload"
-  erlc "${headers[@]}" -o "$run/ebin" "$kept/ejabberd/mod_count_copies.erl" ||
+  mkdir -p "$run/beams" "$run/mnesia" "$run/upload"
+  erlc "${headers[@]}" -o "$run/beams" "$kept/ejabberd/mod_count_copies.erl" ||
     die "mod_count_copies.erl does not compile against the ejabberd installed here"
 }
 
@@ -29,7 +29,7 @@ configure() {
 launch() {
   export EJABBERD_CONFIG_PATH=$run/ejabberd.yml EJABBERD_LOG_PATH=$run/ejabberd.log ERL_CRASH_DUMP=$run/erl_crash.dump
   exec setsid erl +K true +P 1000000 +Q 262144 +sbwt none +sbwtdcpu none +sbwtdio none -noinput \
-    -pa "$run/ebin" -mnesia dir "\"$run/mnesia\"" -s ejabberd
+    -pa "$run/beams" -mnesia dir "\"$run/mnesia\"" -s ejabberd
 }
 
 # Where Debian keeps ejabberd's code.

@@ -28,6 +28,7 @@ consider_websocket_secure = true
 cross_domain_bosh = true
 cross_domain_websocket = true
 bosh_max_inactivity = 120
+certificates = "@RUN@/tls"
 ssl = { certificate = "@RUN@/tls/cert.pem", key = "@RUN@/tls/key.pem", protocol = "tlsv1_2+" }
 https_ssl = ssl
 c2s_direct_tls_ssl = ssl
