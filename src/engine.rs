@@ -2,13 +2,15 @@
 //!
 //! [`run::Run`] is a profile resolved; [`shard::Shard`] is one worker's share of it; [`coordinator`] moves the workers through
 //! the run and [`aggregate`] folds what they report; [`preflight`], [`objectives`], [`verdict`] and [`exit`] say what it was
-//! worth. Wired together by [`execute`].
+//! worth. [`execute`] wires them together.
 
 pub mod aggregate;
 pub mod coordinator;
+pub mod execute;
 pub mod exit;
 pub mod keys;
 pub mod objectives;
+mod observe;
 pub mod preflight;
 pub mod run;
 pub mod shard;

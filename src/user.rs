@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use names::Names;
+pub use session::STRICT_SHARE;
 
 use crate::machine::{Channel, CloseCause, CloseMode, Event, LocalLimit, Outbox, Request, Secured, Transport};
 use crate::sample::{ErrorClass, Fault, GroupId, Note, OperationId, Outcome, Sample, UserIndex};

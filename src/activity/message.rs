@@ -49,8 +49,8 @@ struct Message {
 }
 
 fn read(keys: &mut Keys<'_>) -> Result<Arc<dyn Behaviour>, Reported> {
-    let body = keys.size("body")?;
-    let to = if keys.choice("to")? == "online" { Recipients::Online } else { Recipients::Contact };
+    let body = keys.take("body")?;
+    let to = keys.choose("to", &[("contact", Recipients::Contact), ("online", Recipients::Online)])?;
     Ok(Arc::new(Message { body, to }))
 }
 

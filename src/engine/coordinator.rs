@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::clock::Epoch;
 use crate::engine::aggregate::{Aggregator, Recent};
+use crate::engine::observe;
 use crate::engine::run::{Online, Run};
 use crate::engine::shard::{Message, Peers, Shard, ShardReport};
 use crate::net::{Driver, DriverConfig, DriverError, InboxSender, inbox, spawn_worker};
@@ -191,6 +192,7 @@ impl Conductor {
         let workers_alive = self.take_reports(reports);
         let now = self.epoch.now();
         if now >= self.next_second {
+            observe::look(now.second(), &mut self.aggregator.generator);
             self.recent = self.aggregator.close_second(now);
             self.next_second = Offset::from_nanos(u64::from(now.second()) * 1_000_000_000 + 1_500_000_000);
         }

@@ -10,7 +10,7 @@ use crate::user::{Report, Said, Surroundings};
 use crate::xmpp::{Element, ElementKind, Jid, namespaces, write};
 
 /// Of how many sessions one is read strictly to its end; all are until they are online.
-pub(crate) const STRICT_SHARE: u32 = 64;
+pub const STRICT_SHARE: u32 = 64;
 
 /// A user's session.
 #[derive(Debug)]

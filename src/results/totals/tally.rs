@@ -55,6 +55,12 @@ impl Tally {
         self.outcomes.values().fold(0, |sum, &count| sum.saturating_add(count))
     }
 
+    /// Attempts that were started, however they ended.
+    pub fn started(&self) -> u64 {
+        let started = self.outcomes.iter().filter(|(outcome, _)| !outcome.starts_with("unsent-"));
+        started.fold(0, |sum, (_, &count)| sum.saturating_add(count))
+    }
+
     /// Attempts that completed, late ones included.
     pub fn completed(&self) -> u64 {
         self.response.count()

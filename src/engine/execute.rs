@@ -1,0 +1,377 @@
+//! One run from a profile to a result: resolve, look at the machine, conduct, conclude, write.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use crate::activity::Activity;
+use crate::clock::{Epoch, WallTime};
+use crate::engine::aggregate::{self, Aggregator};
+use crate::engine::coordinator::{self, Command, Ended, Ending, Standing};
+use crate::engine::exit::{self, ExitCode};
+use crate::engine::keys::KeyFile;
+use crate::engine::preflight::{self, Preflight, PreflightError};
+use crate::engine::run::Run;
+use crate::engine::{objectives, verdict};
+use crate::machine::Transport;
+use crate::net::{DerivePool, DriverConfig, SocketOptions, TlsClient, TlsError};
+use crate::profile::{Endpoint, Profile, Tls, Trust};
+use crate::results::file::{ResultFile, WriteError};
+use crate::results::{
+    self, Certificate, Conclusion, Ledgers, Preamble, RunResult, SCHEMA, Target, TlsFacts, Tool, Totals, Verdict,
+};
+use crate::sample::Token;
+use crate::seed::{Draw, Stream};
+
+/// Between the last preparation and the run's epoch: time for the workers to be there.
+const HEAD_START: Duration = Duration::from_millis(100);
+
+/// What is to be run.
+pub struct Order {
+    /// The profile.
+    pub profile: Arc<Profile<Activity>>,
+    /// The seed.
+    pub seed: u64,
+    /// Where the result goes.
+    pub out: PathBuf,
+    /// The command line, passwords blotted out.
+    pub command: Vec<String>,
+    /// Workers; `None` for one per CPU (one fewer with the embedded server).
+    pub workers: Option<usize>,
+    /// The embedded server, where the profile's target is `loopback:`.
+    pub own_server: Option<OwnServer>,
+    /// Where derived keys are kept between runs.
+    pub keys: Option<PathBuf>,
+    /// Options of the connections' sockets.
+    pub socket: SocketOptions,
+    /// The epoch, if the embedded server already counts from one.
+    pub epoch: Option<Epoch>,
+}
+
+/// An embedded server that is already running.
+#[derive(Clone, Debug)]
+pub struct OwnServer {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The certificate that vouches for it, PEM.
+    pub ca_pem: Arc<str>,
+}
+
+/// A run that came to an end.
+pub struct Finished {
+    /// Everything.
+    pub result: RunResult,
+    /// Where it was written, or why it could not be.
+    pub written: Result<PathBuf, WriteError>,
+}
+
+/// Why a run did not begin. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// A target's name has no address.
+    #[error("cannot resolve `{host}`: {reason}; check target.url")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// Why.
+        reason: String,
+    },
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The machine cannot do it.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// The result cannot be written.
+    #[error(transparent)]
+    Out(#[from] WriteError),
+    /// The profile's shape is beyond limits.
+    #[error(transparent)]
+    Layout(#[from] results::LayoutError),
+    /// The journal cannot be begun.
+    #[error("cannot begin the journal: {0}")]
+    Journal(#[from] results::journal::JournalWriteError),
+    /// Threads cannot be started.
+    #[error("cannot start the workers: {0}")]
+    Workers(#[from] std::io::Error),
+}
+
+impl ExecuteError {
+    /// The exit code that goes with it.
+    pub const fn code(&self) -> ExitCode {
+        match self {
+            Self::Resolve { .. } => ExitCode::CannotConnect,
+            Self::Tls(_) | Self::Preflight(_) | Self::Out(_) | Self::Layout(_) => ExitCode::Usage,
+            Self::Journal(_) | Self::Workers(_) => ExitCode::Internal,
+        }
+    }
+}
+
+/// Runs it.
+pub fn execute(
+    order: Order,
+    commands: &Receiver<Command>,
+    show: &mut dyn FnMut(&Standing<'_>),
+) -> Result<Finished, ExecuteError> {
+    let targets = resolve(&order)?;
+    let number = run_number(&order);
+    let run = Arc::new(Run::new(Arc::clone(&order.profile), order.seed, number, targets));
+    let workers = order.workers.unwrap_or_else(|| default_workers(order.own_server.is_some()));
+    let ranges = run.shards(workers as u32);
+    let sources = order.profile.target.source_addresses.len();
+    let preflight = preflight::look(&run, sources, order.own_server.is_some(), ranges.len())?;
+    let place = ResultFile::create(&order.out)?;
+    let preamble = preamble(&order, &run, &preflight);
+    let totals = Totals::new(preamble.layout.clone())?;
+    let journal = place.begin_journal(&preamble)?;
+    let keys = Arc::new(KeyFile::open(order.keys.clone()));
+    let driver = driver_config(&order, &keys)?;
+    let aggregator = Aggregator::new(Arc::clone(&run), totals, Some(journal), ranges.len());
+    let ended = coordinator::conduct(
+        &run,
+        ranges.clone(),
+        &driver,
+        preflight.ledger_capacity,
+        aggregator,
+        commands,
+        show,
+    )?;
+    let mut conclusion = conclude(&order, &run, &ranges, &preamble, &ended);
+    if let Err(error) = keys.save() {
+        conclusion.verdict.notes.push(format!("derived keys could not be kept for the next run: {error}"));
+    }
+    Ok(finish(place, preamble, ended, conclusion))
+}
+
+/// One per CPU; the embedded server has a CPU of its own where there is one to spare.
+fn default_workers(own_server: bool) -> usize {
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if own_server { cpus.saturating_sub(1).max(1) } else { cpus }
+}
+
+/// Tells runs apart in tokens: from the seed and the wall clock, so that what an earlier run left behind is known as such.
+fn run_number(order: &Order) -> u32 {
+    let now = WallTime::now().unix_seconds();
+    let mut draw = Draw::new(order.seed ^ now.to_bits(), Stream(0), u64::from(std::process::id()));
+    (draw.bits() as u32) & Token::RUN_MAX
+}
+
+fn resolve(order: &Order) -> Result<Vec<(SocketAddr, Transport)>, ExecuteError> {
+    let endpoints = order.profile.target.endpoints.iter();
+    endpoints
+        .map(|endpoint| match endpoint {
+            Endpoint::Loopback => {
+                let server = order.own_server.as_ref().expect("the caller starts the server a loopback: target needs");
+                Ok((server.address, Transport::Tcp))
+            }
+            Endpoint::Tcp { host, port } => Ok((look_up(host, *port)?, Transport::Tcp)),
+            Endpoint::DirectTls { host, port } => Ok((look_up(host, *port)?, Transport::DirectTls)),
+        })
+        .collect()
+}
+
+/// The first address of a name, resolved once per run so that no login waits for it.
+fn look_up(host: &str, port: u16) -> Result<SocketAddr, ExecuteError> {
+    let fail = |reason: String| ExecuteError::Resolve { host: host.to_owned(), reason };
+    let mut found = (host, port).to_socket_addrs().map_err(|error| fail(error.to_string()))?;
+    found.next().ok_or_else(|| fail("it has no address".to_owned()))
+}
+
+fn driver_config(order: &Order, keys: &Arc<KeyFile>) -> Result<DriverConfig, ExecuteError> {
+    let target = &order.profile.target;
+    let epoch = order.epoch.unwrap_or_else(|| {
+        Epoch::from_monotonic_nanos(Epoch::start().as_monotonic_nanos() + HEAD_START.as_nanos() as u64)
+    });
+    let mut driver = DriverConfig::new(epoch);
+    driver.socket = order.socket;
+    driver.source_addresses.clone_from(&target.source_addresses);
+    let all_in_the_clear =
+        target.tls == Tls::Off && !target.endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::DirectTls { .. }));
+    if !all_in_the_clear {
+        driver.tls_client = Some(TlsClient::new(&target.domain, &trust(order))?);
+    }
+    let threads = std::thread::available_parallelism().map_or(1, |cpus| cpus.get().div_ceil(2)).min(4);
+    let cache: Arc<dyn crate::net::KeyCache> = Arc::clone(keys) as _;
+    driver.derive = Some(DerivePool::start(threads, Some(cache))?);
+    Ok(driver)
+}
+
+fn trust(order: &Order) -> crate::net::Trust {
+    if let Some(server) = &order.own_server {
+        return crate::net::Trust::CaPem(Arc::clone(&server.ca_pem));
+    }
+    match &order.profile.target.trust {
+        Trust::System => crate::net::Trust::System,
+        Trust::CaFile { pem, .. } => crate::net::Trust::CaPem(Arc::clone(pem)),
+        Trust::Pin(pin) => crate::net::Trust::Pin(*pin),
+        Trust::Insecure => crate::net::Trust::Insecure,
+    }
+}
+
+fn preamble(order: &Order, run: &Run, preflight: &Preflight) -> Preamble {
+    let profile = &order.profile;
+    let groups = profile.groups.iter().map(|group| group.name.clone()).collect();
+    let activities = profile.activities.iter().map(|plan| results::Activity {
+        kind: plan.kind.to_owned(),
+        rate_per_s: plan.pace.over(profile.peak_online()).as_per_second(),
+        operations: vec![plan.activity.feature.operation.name.to_owned()],
+    });
+    Preamble {
+        schema: SCHEMA,
+        tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        run_id: format!("{:06x}", run.number),
+        started: WallTime::now().rfc3339(),
+        command: order.command.clone(),
+        seed: order.seed,
+        profile: results::Profile {
+            name: profile.source.name.clone(),
+            text: profile.source.text.clone(),
+            overrides: profile.source.overrides.clone(),
+            activities: activities.collect(),
+        },
+        host: preflight.host.clone(),
+        target: target_facts(order),
+        layout: aggregate::layout(run, groups),
+    }
+}
+
+fn target_facts(order: &Order) -> Target {
+    let target = &order.profile.target;
+    let trust = match (&order.own_server, &target.trust) {
+        (Some(_), _) => "embedded server",
+        (None, Trust::System) => "system",
+        (None, Trust::CaFile { .. }) => "ca_file",
+        (None, Trust::Pin(_)) => "pin",
+        (None, Trust::Insecure) => "insecure",
+    };
+    Target {
+        urls: target.endpoints.iter().map(ToString::to_string).collect(),
+        domain: target.domain.clone(),
+        insecure: target.trust == Trust::Insecure,
+        trust: trust.to_owned(),
+        ..Target::default()
+    }
+}
+
+fn conclude(
+    order: &Order,
+    run: &Arc<Run>,
+    ranges: &[std::ops::Range<u32>],
+    preamble: &Preamble,
+    ended: &Ended,
+) -> Conclusion {
+    let aggregator = &ended.aggregator;
+    let ledgers = aggregator.ledgers();
+    let interrupted = matches!(ended.ending, Ending::Interrupted { .. });
+    let mut verdict = verdict::judge(interrupted, &aggregator.observations(ended.until));
+    let slo = objectives::judge(run, &order.profile.slos, aggregator.totals(), &ledgers);
+    let mut reasons = exit::reasons_of(verdict.state, &slo);
+    add_endings(ended, &mut reasons);
+    add_nothing_measured(run, aggregator, &ledgers, ended.until, &mut reasons);
+    note(&mut verdict);
+    let mut generator = aggregator.generator.clone();
+    generator.workers = aggregator.workers(ranges);
+    generator.descriptors.limit = preamble.host.limits.descriptors;
+    Conclusion {
+        verdict,
+        exit: exit::decide(reasons),
+        slo,
+        target: with_tls(preamble.target.clone(), order, aggregator),
+        keys: aggregator.keys(),
+        generator,
+        ledgers,
+    }
+}
+
+fn note(verdict: &mut Verdict) {
+    verdict.notes.push(format!(
+        "read strictly: everything until a user is online, then one session in {}",
+        crate::user::STRICT_SHARE
+    ));
+}
+
+fn add_endings(ended: &Ended, reasons: &mut Vec<(ExitCode, String)>) {
+    match ended.ending {
+        Ending::Planned | Ending::Interrupted { .. } => {}
+        Ending::NobodyCameOnline => {
+            let first = ended.aggregator.totals().errors().into_iter().next();
+            let why = first.map_or_else(String::new, |error| {
+                let example = if error.example.is_empty() { String::new() } else { format!(" ({})", error.example) };
+                format!(": {} at {}{example}", error.condition, error.step)
+            });
+            reasons.push((ExitCode::CannotConnect, format!("nobody could log in{why}")));
+        }
+        Ending::WorkersFailed => {
+            for error in &ended.worker_errors {
+                reasons.push((ExitCode::Internal, error.clone()));
+            }
+        }
+    }
+}
+
+/// An activity that had no operation under way in a measured phase measured nothing, whatever its numbers say.
+fn add_nothing_measured(
+    run: &Run,
+    aggregator: &Aggregator,
+    ledgers: &[Ledgers],
+    until: crate::units::Offset,
+    reasons: &mut Vec<(ExitCode, String)>,
+) {
+    for (index, phase) in run.plan.phases().iter().enumerate() {
+        if !phase.measured || phase.window.end > until {
+            continue;
+        }
+        for activity in &run.activities {
+            let operation = &run.operations[usize::from(activity.operation.0)];
+            let expected = match operation.ledger {
+                Some(kind) => ledgers[index].of(kind).expected,
+                None => aggregator.totals().tally([index], usize::from(activity.operation.0)).started(),
+            };
+            if expected == 0 {
+                let text = format!("nothing was measured: no {} was started in phase {}", operation.name, phase.name);
+                reasons.push((ExitCode::NotTrustworthy, text));
+            }
+        }
+    }
+}
+
+fn with_tls(mut target: Target, order: &Order, aggregator: &Aggregator) -> Target {
+    let direct = order.profile.target.endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::DirectTls { .. }));
+    let (full, resumed) = aggregator.handshakes();
+    target.tls = aggregator.secured().map(|secured| TlsFacts {
+        version: secured.version.clone(),
+        cipher: secured.cipher.clone(),
+        mode: if direct { "direct" } else { "starttls" }.to_owned(),
+        handshakes_full: full,
+        handshakes_resumed: resumed,
+        certificate: secured.leaf_sha256.map(|digest| Certificate { sha256: hex(&digest), chain: 0 }),
+    });
+    target
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Puts the result together, checks that it does not contradict itself, and writes it.
+fn finish(place: ResultFile, preamble: Preamble, mut ended: Ended, mut conclusion: Conclusion) -> Finished {
+    if let (_, Some(error)) = ended.aggregator.journal() {
+        conclusion.verdict.notes.push(format!("the journal broke off during the run: {error}"));
+    }
+    let mut result = results::assemble(preamble, ended.aggregator.totals(), conclusion.clone(), true);
+    let contradictions = results::check::contradictions(&result);
+    if !contradictions.is_empty() {
+        let bug = |text: &String| (ExitCode::Internal, format!("the result contradicts itself: {text}"));
+        let kept = result.exit.reasons.iter().map(|reason| (code_of(reason.code), reason.reason.clone()));
+        result.exit = exit::decide(contradictions.iter().map(bug).chain(kept).collect());
+    }
+    let written = place.finish(&result);
+    Finished { result, written }
+}
+
+fn code_of(code: u8) -> ExitCode {
+    let known = ExitCode::MEANINGS.iter().map(|(known, _)| *known).find(|known| known.code() == code);
+    known.unwrap_or(ExitCode::Internal)
+}
