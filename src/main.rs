@@ -1,3 +1,11 @@
-//! The `xmpp-bench` command.
+//! The `xmpp-bench` command: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+/// Many small buffers of many users: the system's allocator keeps more of what is freed.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    xmpp_bench::cli::main()
+}

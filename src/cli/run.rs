@@ -1,0 +1,207 @@
+//! `run`: a profile against a target, to a result.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+
+use clap::Args;
+
+use crate::activity::Activity;
+use crate::cli::progress::Progress;
+use crate::cli::{Failure, load, terminal};
+use crate::clock::WallTime;
+use crate::engine::coordinator::Command;
+use crate::engine::execute::{Finished, Order, OwnServer, execute};
+use crate::engine::exit::ExitCode;
+use crate::loopback::{self, Loopback};
+use crate::net::SocketOptions;
+use crate::profile::{Endpoint, Profile};
+use crate::report::summary;
+use crate::units::Rate;
+
+/// `xmpp-bench run`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    xmpp-bench run profiles/quickstart.toml\n  \
+    xmpp-bench run quickstart --target xmpp://127.0.0.1:5222 --set target.ca_file=ca.pem\n  \
+    xmpp-bench run my.toml --set users.0.count=5000 --set 'activity.0.rate=\"2000/s\"' --out run.json --quiet")]
+pub(super) struct RunArgs {
+    /// A profile: a TOML file, or the name of a shipped one (see `profile list`).
+    profile: String,
+    /// Change a key of the profile before it is checked (`users.0.count=100`); may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Where to connect to, instead of the profile's target.url.
+    #[arg(long, value_name = "URL")]
+    target: Option<String>,
+    /// The seed of all randomness: profile and seed make the plan.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where the result goes [default: NAME-TIME.json in this folder].
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print the result as JSON on stdout instead of the summary.
+    #[arg(long)]
+    json: bool,
+    /// Do not ask before putting load on a target that is not on this machine.
+    #[arg(long, short)]
+    yes: bool,
+    /// No progress.
+    #[arg(long, short)]
+    quiet: bool,
+    /// Worker threads [default: one per CPU, one fewer with the embedded server].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    workers: Option<u16>,
+    /// Faults of the embedded server (`delay=5ms,loss=1%`), for target loopback:.
+    #[arg(long, value_name = "FAULTS")]
+    fault: Option<String>,
+    /// Where the embedded server writes down what it really did, for target loopback:.
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// Socket buffers of the users' connections in bytes, as asked of the kernel: to see back-pressure.
+    #[arg(long, value_name = "BYTES", hide = true)]
+    socket_buffer: Option<usize>,
+}
+
+pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
+    let profile = Arc::new(load::profile(&args.profile, &overrides(args))?);
+    confirm(args, &profile)?;
+    let server = own_server(args, &profile)?;
+    let commands = listen_for_signals()?;
+    let order = order(args, &profile, server.as_ref());
+    let mut progress = Progress::new(args.quiet, profile.end_of_phases().since(crate::units::Offset::ZERO));
+    let finished = execute(order, &commands, &mut |standing| progress.show(standing));
+    progress.finish();
+    let server_error = server.and_then(|server| server.stop().err());
+    let Finished { result, written } =
+        finished.map_err(|error| Failure::new(error.code(), error.to_string()))?;
+    let place = written.as_ref().ok().map(|path| path.to_string_lossy().into_owned());
+    if args.json {
+        let text =
+            serde_json::to_string(&result).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))?;
+        terminal::print(&format!("{text}\n"))?;
+    } else {
+        terminal::print(&summary::render(&result, place.as_deref(), terminal::style()))?;
+    }
+    if let Err(error) = written {
+        return Err(Failure::new(ExitCode::Internal, error.to_string()));
+    }
+    if let Some(error) = server_error {
+        return Err(Failure::new(ExitCode::Internal, error.to_string()));
+    }
+    Ok(result.exit.code)
+}
+
+fn overrides(args: &RunArgs) -> Vec<String> {
+    let target = args.target.iter().map(|url| format!("target.url={url}"));
+    args.set.iter().cloned().chain(target).collect()
+}
+
+fn order(args: &RunArgs, profile: &Arc<Profile<Activity>>, server: Option<&loopback::Handle>) -> Order {
+    let now = WallTime::now();
+    let seed = args.seed.or(profile.seed).unwrap_or_else(|| now.unix_seconds().to_bits() >> 8 & 0xffff_ffff);
+    let socket = SocketOptions { send_buffer: args.socket_buffer, receive_buffer: args.socket_buffer, ..SocketOptions::default() };
+    Order {
+        profile: Arc::clone(profile),
+        seed,
+        out: args.out.clone().unwrap_or_else(|| default_out(&args.profile, now)),
+        command: load::blotted_command(),
+        workers: args.workers.map(usize::from),
+        own_server: server.map(|server| OwnServer { address: server.address(), ca_pem: server.ca_pem().into() }),
+        keys: load::keys_path(profile),
+        socket,
+        epoch: server.map(loopback::Handle::epoch),
+    }
+}
+
+/// `quickstart-20261122T104503Z.json`
+fn default_out(profile: &str, now: WallTime) -> PathBuf {
+    let stem = Path::new(profile).file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
+    let time: String = now.rfc3339().chars().take(19).filter(char::is_ascii_alphanumeric).collect();
+    PathBuf::from(format!("{stem}-{time}Z.json"))
+}
+
+/// Starts the embedded server where the profile wants it.
+fn own_server(args: &RunArgs, profile: &Profile<Activity>) -> Result<Option<loopback::Handle>, Failure> {
+    if !profile.target.uses_loopback() {
+        return match (&args.fault, &args.truth) {
+            (None, None) => Ok(None),
+            _ => Err(Failure::usage("--fault and --truth are for the embedded server: use --target loopback:")),
+        };
+    }
+    if profile.target.endpoints.len() > 1 {
+        return Err(Failure::usage("target.url: loopback: stands alone; it cannot be one of several targets"));
+    }
+    let options = load::server_options(profile, args.fault.as_deref(), args.truth.as_deref())?;
+    Loopback::start(options).map(Some).map_err(|error| Failure::new(ExitCode::CannotConnect, error.to_string()))
+}
+
+/// Ctrl-C and SIGTERM become commands.
+fn listen_for_signals() -> Result<Receiver<Command>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (sender, receiver) = channel();
+    let fail = |error: std::io::Error| Failure::new(ExitCode::Internal, format!("cannot listen for signals: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(fail)?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt()).map_err(fail)?, signal(SignalKind::terminate()).map_err(fail)?)
+    };
+    let listen = async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if sender.send(Command::Interrupt).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("xb-signals".to_owned())
+        .spawn(move || runtime.block_on(listen))
+        .map_err(fail)?;
+    Ok(receiver)
+}
+
+/// Load on somebody's machine is put there on purpose only.
+fn confirm(args: &RunArgs, profile: &Profile<Activity>) -> Result<(), Failure> {
+    let far: Vec<String> =
+        profile.target.endpoints.iter().filter(|endpoint| !is_near(endpoint)).map(ToString::to_string).collect();
+    if far.is_empty() || args.yes {
+        return Ok(());
+    }
+    let rates: Vec<String> =
+        profile.activities.iter().map(|plan| format!("{} {}", plan.kind, peak_rate(profile, plan))).collect();
+    let plan = format!(
+        "{} is not on this machine. The plan: {} users at most, {}.",
+        far.join(", "),
+        crate::units::show_count(profile.peak_online().into()),
+        rates.join(", ")
+    );
+    if !terminal::can_ask() {
+        return Err(Failure::usage(format!("{plan}\nNobody is there to be asked: say --yes if you mean it")));
+    }
+    terminal::say(&plan);
+    let _ = std::io::stderr().flush();
+    if terminal::ask("Put this load on it?") {
+        Ok(())
+    } else {
+        Err(Failure::usage("nothing was sent"))
+    }
+}
+
+fn peak_rate(profile: &Profile<Activity>, plan: &crate::profile::ActivityPlan<Activity>) -> Rate {
+    let factor = profile.phases.iter().map(|phase| phase.factor).fold(1.0, f64::max);
+    Rate::per_second(plan.pace.over(profile.peak_online()).as_per_second() * factor).unwrap_or(Rate::ZERO)
+}
+
+fn is_near(endpoint: &Endpoint) -> bool {
+    match endpoint {
+        Endpoint::Loopback => true,
+        Endpoint::Tcp { host, .. } | Endpoint::DirectTls { host, .. } => {
+            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `summary`: a result for a person, or what the journal of a killed run holds.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::{Failure, terminal};
+use crate::engine::exit::ExitCode;
+use crate::report::summary;
+use crate::results::file;
+
+/// `xmpp-bench summary`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  xmpp-bench summary results/quickstart-loopback.json\n  \
+                        xmpp-bench summary run.json.journal\n  xmpp-bench summary --json run.json.journal > run.json")]
+pub(super) struct SummaryArgs {
+    /// A result, or a journal.
+    result: PathBuf,
+    /// Print the whole result as JSON instead (a journal becomes one).
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &SummaryArgs) -> Result<(), Failure> {
+    let result = file::read(&args.result).map_err(|error| Failure::usage(error.to_string()))?;
+    if args.json {
+        let text =
+            serde_json::to_string(&result).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))?;
+        return terminal::print(&format!("{text}\n"));
+    }
+    terminal::print(&summary::render(&result, Some(&args.result.to_string_lossy()), terminal::style()))
+}

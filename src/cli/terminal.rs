@@ -1,0 +1,57 @@
+//! The two streams, and what is known of the terminal. Nothing else in the library prints.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use crate::cli::Failure;
+use crate::engine::exit::ExitCode;
+use crate::report::summary::Style;
+
+/// Says something to the person (stderr).
+pub(super) fn say(text: &str) {
+    // A person who closed the terminal is not told.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Where data goes.
+pub(super) fn stdout() -> io::StdoutLock<'static> {
+    io::stdout().lock()
+}
+
+/// Prints data. A reader that has gone away (`| head`) is no error.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(ExitCode::Internal, format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether stderr is a terminal: then progress is drawn, else told in lines.
+pub(super) fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Whether somebody can be asked.
+pub(super) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks a yes-or-no question; anything but yes is no.
+pub(super) fn ask(question: &str) -> bool {
+    let _ = write!(io::stderr().lock(), "{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+/// How data for a person is to look on stdout.
+pub(super) fn style() -> Style {
+    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    Style { width: width(), colour }
+}
+
+fn width() -> u16 {
+    let columns = rustix::termios::tcgetwinsize(io::stdout()).map(|size| size.ws_col).unwrap_or(0);
+    columns.max(Style::WIDTH_MIN)
+}
