@@ -1,0 +1,1 @@
+//! The smallest cutting of markup, for views.
