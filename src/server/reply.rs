@@ -66,6 +66,7 @@ impl Denial {
     pub(super) const BAD_REQUEST: Self = Self { kind: "modify", condition: "bad-request" };
     pub(super) const JID_MALFORMED: Self = Self { kind: "modify", condition: "jid-malformed" };
     pub(super) const NOT_ALLOWED: Self = Self { kind: "cancel", condition: "not-allowed" };
+    pub(super) const NOT_FOUND: Self = Self { kind: "cancel", condition: "item-not-found" };
     pub(super) const RESOURCE_CONSTRAINT: Self = Self { kind: "wait", condition: "resource-constraint" };
     pub(super) const NO_REMOTE: Self = Self { kind: "cancel", condition: "remote-server-not-found" };
     pub(super) const UNAVAILABLE: Self = Self { kind: "cancel", condition: "service-unavailable" };
@@ -145,7 +146,8 @@ pub(super) fn pass_on(out: &mut Vec<u8>, stanza: &[u8], id: Id, from: &str, to: 
 
 /// Whether a stanza is nothing but its start tag.
 pub(super) fn is_empty(stanza: &[u8]) -> bool {
-    let mut rest = stanza.iter().position(|byte| b" \t\r\n/>".contains(byte)).map_or(&[][..], |at| &stanza[at..]);
+    let mut rest =
+        stanza.iter().position(|byte| b" \t\r\n/>".contains(byte)).map_or(&[][..], |at| &stanza[at..]);
     while let Some((_, _, after)) = next_attribute(rest) {
         rest = after;
     }

@@ -68,8 +68,7 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Adds a resource. If the name is taken, the older one is replaced and given back (RFC 6120 section 7.7.2.2,
-    /// the option that suits mobile clients).
+    /// Adds a resource. The name must be free: the caller ends an older session of that name first.
     pub fn bind(
         &mut self,
         local: &Arc<str>,
@@ -77,15 +76,19 @@ impl Routes {
         user: Option<UserIndex>,
         name: &str,
         session: SessionId,
-    ) -> (AccountId, Arc<str>, Option<Resource>) {
+    ) -> (AccountId, Arc<str>) {
         let id = self.enter(local, domain, user);
-        let Some(account) = self.get_mut(id) else { unreachable!("entered above") };
-        let full: Arc<str> = format!("{}/{name}", account.bare).into();
-        let replaced = account.resources.iter().position(|resource| resource.name() == name);
-        let replaced = replaced.map(|at| account.resources.remove(at));
-        let resource_at = account.bare.len() + 1;
-        account.resources.push(Resource { session, full: Arc::clone(&full), available: None, resource_at });
-        (id, full, replaced)
+        let full: Arc<str> = format!("{local}@{domain}/{name}").into();
+        let resource_at = full.len() - name.len();
+        if let Some(account) = self.get_mut(id) {
+            account.resources.push(Resource {
+                session,
+                full: Arc::clone(&full),
+                available: None,
+                resource_at,
+            });
+        }
+        (id, full)
     }
 
     /// Removes a session's resource; the account goes with its last one.
@@ -229,7 +232,7 @@ mod tests {
         let mut routes = Routes::default();
         for (number, (name, priority)) in resources.iter().enumerate() {
             let session = session(number as u32);
-            let (id, ..) = routes.bind(&"bob".into(), "x", None, name, session);
+            let (id, _) = routes.bind(&"bob".into(), "x", None, name, session);
             let presence = priority.map(|priority| Availability { priority, stanza: Box::default() });
             routes.set_presence(id, session, presence).unwrap();
         }
@@ -276,15 +279,6 @@ mod tests {
     }
 
     #[test]
-    fn a_name_bound_again_replaces_the_older_session() {
-        let mut routes = routes(&[("a", Some(0))]);
-        let (id, full, replaced) = routes.bind(&"bob".into(), "x", None, "a", session(9));
-        assert_eq!((&*full, replaced.unwrap().session), ("bob@x/a", session(0)));
-        assert_eq!(routes.unbind(id, session(0)), None, "the old session's end does not touch the new one");
-        assert_eq!(routes.resources("bob").len(), 1);
-    }
-
-    #[test]
     fn accounts_are_forgotten_with_their_last_resource_and_numbers_used_again() {
         let mut routes = routes(&[("a", None), ("b", None)]);
         let id = routes.find("bob").unwrap();
@@ -292,7 +286,7 @@ mod tests {
         assert_eq!(routes.find("bob"), Some(id));
         routes.unbind(id, session(1)).unwrap();
         assert_eq!(routes.find("bob"), None);
-        let (other, ..) = routes.bind(&"eve".into(), "x", None, "r", session(2));
+        let (other, _) = routes.bind(&"eve".into(), "x", None, "r", session(2));
         assert_eq!(other, id);
         assert_eq!(routes.set_presence(other, session(1), None), None);
     }

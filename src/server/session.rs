@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::machine::Hash;
 use crate::sample::UserIndex;
 use crate::server::routes::AccountId;
 use crate::server::truth::CopyLine;
@@ -20,6 +21,8 @@ pub(super) struct Session {
     /// Whether our header of the current stream was sent.
     pub(super) opened: bool,
     pub(super) state: State,
+    /// Whether a derived key is on its way.
+    pub(super) deriving: bool,
     /// Bytes written to the channel so far.
     pub(super) written: u64,
     /// Copies handed to write and not yet taken by the kernel, each with the offset of its end.
@@ -30,10 +33,7 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) enum State {
     /// Not authenticated.
-    Login {
-        failures: u8,
-        exchange: Option<Box<Exchange>>,
-    },
+    Login { failures: u8, exchange: Option<Box<Exchange>> },
     /// Told to begin TLS.
     Securing,
     /// As this localpart; a resource comes next.
@@ -63,6 +63,7 @@ pub(super) enum Exchange {
 /// A SCRAM exchange whose challenge was sent.
 pub(super) struct ScramExchange {
     pub(super) scram: ScramServer,
+    pub(super) hash: Hash,
     pub(super) local: Arc<str>,
     pub(super) user: UserIndex,
     /// None until the derivation's answer.
@@ -85,6 +86,7 @@ impl Session {
             secured: false,
             opened: false,
             state: State::login(),
+            deriving: false,
             written: 0,
             unwritten: VecDeque::new(),
         }
