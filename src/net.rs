@@ -18,14 +18,24 @@
 //! What it refuses: to retry, to reconnect, to choose an address, to interpret a byte. The decisions and their reasons
 //! stand in `docs/net.md`.
 
+mod cause;
 pub mod config;
+mod conn;
+mod core;
 pub mod derive;
 pub mod driver;
+mod effects;
 pub mod facts;
 pub mod freeze;
 pub mod host;
 pub mod inbox;
+mod setup;
+mod table;
+mod timer;
 pub mod tls;
+mod transfer;
+mod verify;
+mod wake;
 
 pub use config::{DriverConfig, Limits, ListenError, Listener, SocketOptions};
 pub use derive::{DerivePool, KeyCache};

@@ -67,8 +67,8 @@ pub struct Limits {
     pub linger: Duration,
     /// Abandoned sockets kept open; past it the oldest is reset.
     pub abandoned: usize,
-    /// Channels the machine may have open, connecting or waiting to connect. Numbers of opened channels must lie below
-    /// 2³¹; memory grows with the highest number used (16 bytes each).
+    /// Channels at one time, accepted ones among them. Numbers of opened channels must lie below this; memory grows with
+    /// the highest number used (16 bytes each).
     pub channels: usize,
     /// Key derivations and look-ups waiting for their answer, each.
     pub pending_answers: usize,

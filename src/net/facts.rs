@@ -1,10 +1,15 @@
 //! Facts of the host and of this process: what a preflight names and a result keeps.
+//!
+//! Everything is read from the kernel each time it is asked. A fact that cannot be read is `None`, never a guess.
 
+use std::fs;
 use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::units::ByteCount;
 
-/// What bounds a run on this host. A fact that cannot be read is `None`, never a guess.
+/// What bounds a run on this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostFacts {
     /// The kernel's release, as `uname -r` shows it.
@@ -19,9 +24,9 @@ pub struct HostFacts {
     pub memory: Option<ByteCount>,
     /// The kernel's clock source; other than `tsc` a reading may cost a microsecond.
     pub clock_source: Option<String>,
-    /// Soft limit on descriptors (`RLIMIT_NOFILE`).
+    /// Soft limit on descriptors (`RLIMIT_NOFILE`); none is unlimited.
     pub descriptors_soft: Option<u64>,
-    /// Hard limit on descriptors.
+    /// Hard limit on descriptors; none is unlimited.
     pub descriptors_hard: Option<u64>,
     /// First and last ephemeral port (`net.ipv4.ip_local_port_range`).
     pub local_ports: Option<(u16, u16)>,
@@ -31,23 +36,28 @@ pub struct HostFacts {
 
 /// Reads the facts of this host.
 pub fn host() -> HostFacts {
+    let name = rustix::system::uname();
+    let descriptors = getrlimit(Resource::Nofile);
     HostFacts {
-        kernel: String::new(),
-        architecture: String::new(),
-        cpus: 1,
-        cpu_model: None,
-        memory: None,
-        clock_source: None,
-        descriptors_soft: None,
-        descriptors_hard: None,
-        local_ports: None,
-        listen_backlog: None,
+        kernel: name.release().to_string_lossy().into_owned(),
+        architecture: name.machine().to_string_lossy().into_owned(),
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+        cpu_model: cpu_model(),
+        memory: field_kib("/proc/meminfo", "MemTotal:"),
+        clock_source: line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        descriptors_soft: descriptors.current,
+        descriptors_hard: descriptors.maximum,
+        local_ports: local_ports(),
+        listen_backlog: line("/proc/sys/net/core/somaxconn").and_then(|text| text.parse().ok()),
     }
 }
 
-/// Raises the soft limit on descriptors to the hard one; returns what holds now.
+/// Raises the soft limit on descriptors to the hard one; returns the soft limit that holds then (none is unlimited).
 pub fn raise_descriptor_limit() -> Option<u64> {
-    None
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Refused at worst: what holds is read back.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    getrlimit(Resource::Nofile).current
 }
 
 /// CPU time of one thread of this process.
@@ -57,15 +67,30 @@ pub struct ThreadCpu {
     pub id: i32,
     /// The thread's name, at most 15 bytes of it.
     pub name: String,
+    /// CPU time in all, to the nanosecond where the kernel keeps scheduler statistics.
+    pub total: Duration,
     /// CPU time in user mode, in steps of the kernel's tick.
     pub user: Duration,
-    /// CPU time in the kernel.
+    /// CPU time in the kernel, in steps of its tick.
     pub system: Duration,
 }
 
-/// CPU times of this process's threads.
+/// CPU times of this process's threads, by their number. A thread that ends meanwhile is left out.
 pub fn threads() -> Vec<ThreadCpu> {
-    Vec::new()
+    let Ok(tasks) = procfs::process::Process::myself().and_then(|process| process.tasks()) else {
+        return Vec::new();
+    };
+    let mut threads: Vec<_> = tasks.flatten().filter_map(|task| thread_cpu(&task)).collect();
+    threads.sort_by_key(|thread| thread.id);
+    threads
+}
+
+fn thread_cpu(task: &procfs::process::Task) -> Option<ThreadCpu> {
+    let stat = task.stat().ok()?;
+    let tick = |ticks: u64| Duration::from_secs_f64(ticks as f64 / procfs::ticks_per_second() as f64);
+    let (user, system) = (tick(stat.utime), tick(stat.stime));
+    let exact = task.schedstat().ok().map(|times| Duration::from_nanos(times.sum_exec_runtime));
+    Some(ThreadCpu { id: task.tid, name: stat.comm, total: exact.unwrap_or(user + system), user, system })
 }
 
 /// Memory of this process.
@@ -77,12 +102,67 @@ pub struct Memory {
     pub pss: ByteCount,
 }
 
-/// Memory of this process now.
+/// Memory of this process now. The kernel walks all its pages for it: milliseconds for a large process, so never on a
+/// worker.
 pub fn memory() -> Option<Memory> {
-    None
+    const FILE: &str = "/proc/self/smaps_rollup";
+    Some(Memory { rss: field_kib(FILE, "Rss:")?, pss: field_kib(FILE, "Pss:")? })
 }
 
 /// Descriptors this process has open.
 pub fn open_descriptors() -> Option<usize> {
-    None
+    procfs::process::Process::myself().and_then(|process| process.fd_count()).ok()
+}
+
+fn line(path: &str) -> Option<String> {
+    Some(fs::read_to_string(path).ok()?.trim().to_owned())
+}
+
+/// A `Name:   123 kB` field.
+fn field_kib(path: &str, name: &str) -> Option<ByteCount> {
+    let text = fs::read_to_string(path).ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: u64 = value.split_whitespace().next()?.parse().ok()?;
+    Some(ByteCount(kib * 1024))
+}
+
+fn cpu_model() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix("model name"))?;
+    Some(value.trim_start_matches([' ', '\t', ':']).trim_end().to_owned())
+}
+
+fn local_ports() -> Option<(u16, u16)> {
+    let text = line("/proc/sys/net/ipv4/ip_local_port_range")?;
+    let mut ports = text.split_whitespace().map(str::parse);
+    Some((ports.next()?.ok()?, ports.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_described() {
+        let facts = host();
+        assert!(facts.kernel.starts_with(|first: char| first.is_ascii_digit()), "{}", facts.kernel);
+        assert!(facts.cpus >= 1);
+        let (first, last) = facts.local_ports.expect("Linux has a port range");
+        assert!(first < last);
+        assert!(raise_descriptor_limit() >= facts.descriptors_soft);
+    }
+
+    #[test]
+    fn this_process_is_measured() {
+        let worker = std::thread::Builder::new().name("xb-worker-7".into()).spawn(|| {
+            let spent: u64 = (0..20_000_000_u64).fold(0, |sum, number| sum ^ number.wrapping_mul(31));
+            (spent, threads())
+        });
+        let (_, threads) = worker.expect("a thread starts").join().expect("and ends");
+        let own = threads.iter().find(|thread| thread.name == "xb-worker-7").expect("is listed");
+        assert!(own.total > Duration::ZERO);
+        let memory = memory().expect("Linux tells");
+        assert!(memory.pss.0 > 0 && memory.pss <= memory.rss);
+        assert!(open_descriptors().expect("Linux tells") >= 3);
+    }
 }

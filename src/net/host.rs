@@ -78,6 +78,6 @@ pub struct DriverStats {
     pub accept_failures: u64,
     /// TLS handshakes completed.
     pub handshakes: u64,
-    /// Effects on a channel that does not exist or is closing: a bug counter.
-    pub misuse: u64,
+    /// Effects on a channel that is gone or ending: the machine could not know yet, or it is wrong.
+    pub ignored: u64,
 }
