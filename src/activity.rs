@@ -41,11 +41,11 @@ pub trait Behaviour: Planned + fmt::Debug + Send + Sync {
     fn write(&self, order: &Order<'_>, out: &mut Vec<u8>);
 }
 
-/// What one stanza is to be. All texts are ready to stand in XML.
+/// What one stanza is to be. The builders escape what needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Order<'a> {
-    /// Goes into the id, and to the head of the body where there is one.
-    pub token: &'a Token,
+    /// The token as text: goes into the id, and to the head of the body where there is one.
+    pub id: &'a str,
     /// The recipient's bare JID; empty for activities that have none.
     pub to: &'a str,
     /// The server's domain.

@@ -1,3 +1,15 @@
 //! Workers, ramp, phases, stop and abort, self-observation, verdict.
+//!
+//! [`run::Run`] is a profile resolved; [`shard::Shard`] is one worker's share of it; [`coordinator`] moves the workers through
+//! the run and [`aggregate`] folds what they report; [`preflight`], [`objectives`], [`verdict`] and [`exit`] say what it was
+//! worth. Wired together by [`execute`].
 
+pub mod aggregate;
+pub mod coordinator;
+pub mod exit;
+pub mod keys;
+pub mod objectives;
+pub mod preflight;
+pub mod run;
+pub mod shard;
 pub mod verdict;

@@ -14,10 +14,16 @@
 //! It refuses: sessions that end before the run does (that comes with churn), more users than a token can name, a run
 //! longer than a token can time.
 
+mod document;
 pub mod group;
 pub mod keys;
+pub mod load;
+mod mask;
 pub mod phase;
+pub mod problem;
+mod read;
 pub mod registry;
+mod set;
 pub mod slo;
 pub mod target;
 pub mod value;
@@ -26,7 +32,9 @@ use std::time::Duration;
 
 pub use group::{Account, Accounts, Graph, Group, Mechanism, Secret};
 pub use keys::{Keys, Reported};
+pub use load::{Files, Input};
 pub use phase::Phase;
+pub use problem::{Problems, Wrong};
 pub use registry::{KeySpec, KindSpec, Planned, Presence, Recipients, Registry, Shape, Vocabulary};
 pub use slo::{Bound, Comparison, Condition, Metric, Slo};
 pub use target::{Endpoint, Target, Tls, Trust};

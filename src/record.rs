@@ -6,6 +6,7 @@
 //! It refuses to drop: a log that grows beyond its limit is handed over early, not cut.
 
 pub mod ledger;
+pub mod turns;
 
 use crate::record::ledger::{Ledger, LedgerConfig};
 use crate::sample::{Fault, LedgerCounts, Note, OperationId, Sample, UserIndex};

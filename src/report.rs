@@ -1,1 +1,3 @@
 //! From results to what a person reads.
+
+pub mod summary;

@@ -1,1 +1,441 @@
-//! One simulated user as a machine.
+//! One simulated user as a machine: events, planned actions and time in; bytes, samples and ledger notes out.
+//!
+//! A user logs in (RFC 6120 negotiation, roster, initial presence), then writes what the plan asks and reads what comes, and
+//! leaves when told. It owns one channel, no buffer while idle and no timer: its worker keeps one deadline per login under
+//! way. Logging in lives in [`login`], being online in [`session`]; this file is the life between them.
+//!
+//! Invariants: a user speaks only after it was told to begin; after its [`Report::Ended`] it is idle and can begin again;
+//! every begun login ends in exactly one `login` sample.
+//!
+//! It refuses to decide when to come back after a failure, to keep the ledger, and to know any other user.
+
+mod login;
+mod names;
+mod session;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use names::Names;
+
+use crate::machine::{Channel, CloseCause, CloseMode, Event, LocalLimit, Outbox, Request, Secured, Transport};
+use crate::sample::{ErrorClass, Fault, GroupId, Note, OperationId, Outcome, Sample, UserIndex};
+use crate::units::Offset;
+use crate::user::login::Login;
+use crate::user::session::Session;
+use crate::xmpp::{
+    ClientConfig, Credentials, ElementKind, Flow, Item, Limits, ReadError, StreamError, StreamReader, header,
+};
+
+/// What all users of a group share.
+#[derive(Debug)]
+pub struct GroupSettings {
+    /// The group.
+    pub id: GroupId,
+    /// How its users negotiate.
+    pub client: Arc<ClientConfig>,
+    /// The longest a login may take before it is given up.
+    pub login_timeout: Duration,
+    /// Later than this after intended is late.
+    pub deadline: Duration,
+}
+
+/// The operations of every login, as the run numbers them.
+#[derive(Clone, Copy, Debug)]
+pub struct LoginOperations {
+    /// `login`
+    pub login: OperationId,
+    /// `login.tcp`
+    pub tcp: OperationId,
+    /// `login.stream`
+    pub stream: OperationId,
+    /// `login.tls`
+    pub tls: OperationId,
+    /// `login.auth`
+    pub auth: OperationId,
+    /// `login.bind`
+    pub bind: OperationId,
+    /// `login.session`
+    pub session: OperationId,
+    /// `login.roster`
+    pub roster: OperationId,
+    /// `presence.echo`
+    pub echo: OperationId,
+}
+
+/// What a user is given with every call; borrowed from its worker.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// The user's number over the whole population.
+    pub index: UserIndex,
+    /// The channel it may use.
+    pub channel: Channel,
+    /// Its group.
+    pub group: &'a GroupSettings,
+    /// The operations of a login.
+    pub operations: &'a LoginOperations,
+    /// The instant.
+    pub now: Offset,
+}
+
+/// Where a user's words go.
+#[derive(Debug)]
+pub struct Said<'a> {
+    /// Bytes and requests.
+    pub wire: &'a mut Outbox,
+    /// Everything else, in order.
+    pub reports: &'a mut Vec<Report>,
+}
+
+/// What a user tells its worker.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// For a ledger: its own or another worker's.
+    Note(Note),
+    /// A finished attempt that is in no ledger.
+    Sample(Sample),
+    /// Something went wrong.
+    Fault(Fault),
+    /// It is online: bound, roster read, presence sent.
+    Online,
+    /// A SCRAM key was needed: whether it came from the cache.
+    Key {
+        /// Whether no derivation was needed.
+        cached: bool,
+    },
+    /// How its channel was secured.
+    Secured(Box<Secured>),
+    /// Its stream is gone and it is idle.
+    Ended {
+        /// It had been online.
+        was_online: bool,
+        /// Whose doing it was; `None` when it was asked to leave.
+        class: Option<ErrorClass>,
+        /// A new login may fare better.
+        may_retry: bool,
+    },
+}
+
+/// What a login begins with.
+#[derive(Debug)]
+pub struct Beginning {
+    /// When the plan wanted it.
+    pub intended: Offset,
+    /// Where to connect to.
+    pub address: SocketAddr,
+    /// How.
+    pub transport: Transport,
+    /// Whom to be; `None` for anonymous users.
+    pub credentials: Option<Credentials>,
+    /// Unpredictable bytes for SCRAM.
+    pub nonce: [u8; 18],
+}
+
+/// See the module text.
+#[derive(Debug)]
+pub struct User {
+    reader: StreamReader,
+    state: State,
+    offered_bytes: u64,
+    sent_bytes: u64,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Idle,
+    Login(Box<Login>),
+    Online(Session),
+    /// Our closing tag is out; the end of the channel is awaited.
+    Leaving,
+    /// Broken and told so; the end of the channel is awaited.
+    Failed(Ending),
+}
+
+/// What will be said when the channel is gone.
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    was_online: bool,
+    class: ErrorClass,
+    may_retry: bool,
+}
+
+impl Default for User {
+    fn default() -> Self {
+        Self { reader: StreamReader::new(Limits::default()), state: State::Idle, offered_bytes: 0, sent_bytes: 0 }
+    }
+}
+
+impl User {
+    /// Begins a login: opens the channel.
+    pub fn begin(&mut self, beginning: Beginning, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        debug_assert!(self.is_idle(), "a user begins only when idle");
+        out.wire.request(Request::Open(near.channel, beginning.address, beginning.transport));
+        let login = Login::new(beginning, Arc::clone(&near.group.client));
+        *self = Self { state: State::Login(Box::new(login)), ..Self::default() };
+    }
+
+    /// Whether it can be asked to write.
+    pub const fn is_online(&self) -> bool {
+        matches!(self.state, State::Online(_))
+    }
+
+    /// Whether it can be told to begin.
+    pub const fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Bytes written and not yet taken by the kernel.
+    pub const fn queued_bytes(&self) -> u64 {
+        self.offered_bytes - self.sent_bytes
+    }
+
+    /// Writes to the channel; returns the offset at which what was written ends.
+    pub fn write(&mut self, channel: Channel, wire: &mut Outbox, fill: impl FnOnce(&mut Vec<u8>)) -> u64 {
+        self.offered_bytes += wire.write(channel, fill);
+        self.offered_bytes
+    }
+
+    /// Leaves: closes the stream in good order (RFC 6120 §4.4), or breaks off a login.
+    pub fn leave(&mut self, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        match &self.state {
+            State::Online(_) => {
+                self.write(near.channel, out.wire, header::write_close);
+                out.wire.request(Request::Close(near.channel, CloseMode::Finish));
+                self.state = State::Leaving;
+            }
+            State::Login(login) => {
+                out.reports.push(Report::Sample(login.broken_off(near)));
+                out.wire.request(Request::Close(near.channel, CloseMode::Reset));
+                self.state = State::Leaving;
+            }
+            State::Idle | State::Leaving | State::Failed(_) => {}
+        }
+    }
+
+    /// Its login took too long.
+    pub fn give_up(&mut self, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        if let State::Login(login) = &self.state {
+            let fault = Fault::new(ErrorClass::Network, login.step(), "timeout", "the login took too long");
+            self.fail(fault, true, near, out);
+        }
+    }
+
+    /// Something happened on the channel.
+    pub fn handle_event(&mut self, event: Event<'_>, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        match event {
+            Event::Data(bytes) => self.handle_data(bytes, near, out),
+            Event::Sent(offset) => self.handle_sent(offset, near, out),
+            Event::Opened(opened) => {
+                self.during_login(near, out, |login, near, said| login.handle_opened(&opened, near, said));
+            }
+            Event::Secured(secured) => self.handle_secured(secured, near, out),
+            Event::Derived(key) => {
+                out.reports.push(Report::Key { cached: key.cached });
+                self.during_login(near, out, |login, near, said| login.handle_key(&key.key, near, said));
+            }
+            Event::Closed(cause) => self.handle_closed(&cause, near, out),
+            Event::Accepted(_) | Event::Resolved(_) => {}
+        }
+    }
+
+    fn handle_data(&mut self, bytes: &[u8], near: &Surroundings<'_>, out: &mut Said<'_>) {
+        // The reader is taken out while it lends stanzas to the rest of the user.
+        let mut reader = std::mem::replace(&mut self.reader, StreamReader::new(Limits::default()));
+        let result: Result<usize, ReadError> = reader.push(bytes, |item| Ok(self.handle_item(&item, near, out)));
+        self.reader = reader;
+        match result {
+            Ok(0) => {}
+            Ok(_) => self.handle_left_over(near, out),
+            Err(error) => self.handle_unreadable(&error, near, out),
+        }
+    }
+
+    fn handle_item(&mut self, item: &Item<'_>, near: &Surroundings<'_>, out: &mut Said<'_>) -> Flow {
+        match (&mut self.state, item) {
+            (State::Idle | State::Failed(_), _) => Flow::Stop,
+            (State::Leaving, _) => Flow::Continue,
+            (State::Login(_), Item::Close) => {
+                self.during_login(near, out, Login::handle_close_tag);
+                Flow::Stop
+            }
+            (State::Online(_), Item::Close) => {
+                self.write(near.channel, out.wire, header::write_close);
+                self.fail(ended_by_server(), true, near, out);
+                Flow::Stop
+            }
+            (State::Login(_), Item::Header(header)) => {
+                self.during_login(near, out, |login, near, said| login.handle_header(header, near, said))
+            }
+            (State::Login(_), Item::Element(element)) => {
+                self.during_login(near, out, |login, near, said| login.handle_element(element, near, said))
+            }
+            (State::Online(_), Item::Element(element)) if element.kind() == ElementKind::StreamError => {
+                let error = StreamError::parse(element);
+                self.fail(stream_fault(&error), may_retry_after(&error), near, out);
+                Flow::Stop
+            }
+            (State::Online(session), Item::Element(element)) => {
+                let written = session.handle_element(element, near, out);
+                self.offered_bytes += written;
+                Flow::Continue
+            }
+            (State::Online(_), Item::Header(_)) => {
+                let fault = Fault::new(ErrorClass::Protocol, "stream", "not-well-formed", "a second stream header");
+                self.fail(fault, false, near, out);
+                Flow::Stop
+            }
+        }
+    }
+
+    fn handle_sent(&mut self, offset: u64, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        self.sent_bytes = offset;
+        if let State::Login(login) = &mut self.state
+            && let Some(session) = login.handle_sent(offset, near, out)
+        {
+            self.reader.set_strict(session.is_read_strictly(near.index));
+            self.state = State::Online(session);
+            out.reports.push(Report::Online);
+        }
+    }
+
+    fn handle_secured(&mut self, secured: Box<Secured>, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        self.reader.restart();
+        let started = secured.started;
+        out.reports.push(Report::Secured(secured));
+        self.during_login(near, out, |login, near, said| login.handle_secured(started, near, said));
+    }
+
+    /// Runs a step of the login and does what it concludes: goes on, or fails.
+    fn during_login(
+        &mut self,
+        near: &Surroundings<'_>,
+        out: &mut Said<'_>,
+        step: impl FnOnce(&mut Login, &Surroundings<'_>, &mut login::Words<'_, '_>) -> Result<Flow, login::Failed>,
+    ) -> Flow {
+        let State::Login(login) = &mut self.state else { return Flow::Stop };
+        let mut words = login::Words::new(near.channel, out);
+        let result = step(login, near, &mut words);
+        self.offered_bytes += words.written();
+        login.note_offered(self.offered_bytes);
+        match result {
+            Ok(flow) => flow,
+            Err(failed) => {
+                self.fail(failed.fault, failed.may_retry, near, out);
+                Flow::Stop
+            }
+        }
+    }
+
+    /// Bytes in the clear behind the step that secures the stream: injected, or a broken server.
+    fn handle_left_over(&mut self, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        if let State::Login(_) = self.state {
+            let text = "bytes in the clear after <proceed/>";
+            self.fail(Fault::new(ErrorClass::Protocol, "starttls", "injected-before-tls", text), false, near, out);
+        }
+    }
+
+    fn handle_unreadable(&mut self, error: &ReadError, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        if let State::Login(_) = self.state {
+            self.during_login(near, out, |login, _, words| login.handle_unreadable(error, words));
+            return;
+        }
+        self.write(near.channel, out.wire, |bytes| {
+            header::write_error(bytes, error.condition(), None);
+            header::write_close(bytes);
+        });
+        let fault = Fault::new(ErrorClass::Protocol, "session", error.condition().as_str(), &error.to_string());
+        self.fail(fault, false, near, out);
+    }
+
+    /// Something broke: it is reported now, the channel is ended, and [`Report::Ended`] follows when it is gone.
+    fn fail(&mut self, fault: Fault, may_retry: bool, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        let class = fault.class;
+        if let State::Login(login) = &self.state {
+            out.reports.push(Report::Sample(login.failed(class, near)));
+        }
+        out.reports.push(Report::Fault(fault));
+        out.wire.request(Request::Close(near.channel, CloseMode::Finish));
+        self.state = State::Failed(Ending { was_online: self.is_online(), class, may_retry });
+    }
+
+    fn handle_closed(&mut self, cause: &CloseCause, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        let state = std::mem::take(&mut self.state);
+        let step = match &state {
+            State::Login(login) => login.step(),
+            _ => "session",
+        };
+        let ended = match state {
+            State::Idle => return,
+            State::Leaving => Report::Ended { was_online: false, class: None, may_retry: false },
+            State::Failed(Ending { was_online, class, may_retry }) => {
+                Report::Ended { was_online, class: Some(class), may_retry }
+            }
+            State::Login(_) | State::Online(_) => {
+                let fault = closed_fault(cause, step);
+                let class = fault.class;
+                if let State::Login(login) = &state {
+                    out.reports.push(Report::Sample(login.failed(class, near)));
+                }
+                out.reports.push(Report::Fault(fault));
+                let may_retry = !matches!(class, ErrorClass::Misuse | ErrorClass::Protocol);
+                Report::Ended { was_online: matches!(state, State::Online(_)), class: Some(class), may_retry }
+            }
+        };
+        *self = Self::default();
+        out.reports.push(ended);
+    }
+}
+
+/// A sample of an attempt that did not complete.
+fn ended_sample(operation: OperationId, near: &Surroundings<'_>, intended: Offset, outcome: Outcome) -> Sample {
+    Sample::ended(operation, near.group.id, intended, outcome)
+}
+
+fn ended_by_server() -> Fault {
+    Fault::new(ErrorClass::Server, "session", "stream-closed", "the server closed the stream")
+}
+
+/// A stream error while online, by who is at fault (RFC 6120 §4.9.3).
+fn stream_fault(error: &StreamError) -> Fault {
+    let condition = error.condition.as_str();
+    let class = match condition {
+        "resource-constraint" => ErrorClass::Throttled,
+        "policy-violation" => ErrorClass::Policy,
+        _ => ErrorClass::Server,
+    };
+    Fault::new(class, "session", condition, error.text.as_deref().unwrap_or(""))
+}
+
+/// A session replaced by another one of the same resource must not come back and replace that (RFC 6120 §4.9.3.3).
+fn may_retry_after(error: &StreamError) -> bool {
+    !matches!(error.condition.as_str(), "conflict" | "host-unknown" | "not-authorized")
+}
+
+fn closed_fault(cause: &CloseCause, step: &'static str) -> Fault {
+    let (class, condition, text) = match cause {
+        CloseCause::Asked => (ErrorClass::Local, "closed", "closed by ourselves"),
+        CloseCause::Finished => (ErrorClass::Server, "connection-closed", "the server closed the connection"),
+        CloseCause::Truncated => (ErrorClass::Network, "truncated", "the connection ended without close_notify"),
+        CloseCause::Reset => (ErrorClass::Network, "reset", "the connection was reset"),
+        CloseCause::Refused => (ErrorClass::Network, "refused", "nobody listens at the target"),
+        CloseCause::ConnectTimeout => (ErrorClass::Network, "connect-timeout", "connecting took too long"),
+        CloseCause::Tls(reason) => (ErrorClass::Misuse, "tls", reason.as_str()),
+        CloseCause::InjectedBeforeTls => {
+            (ErrorClass::Protocol, "injected-before-tls", "bytes in the clear after <proceed/>")
+        }
+        CloseCause::LocalLimit(limit) => (ErrorClass::Local, local_limit(*limit), "a limit of this machine or process"),
+        CloseCause::Io(reason) => (ErrorClass::Network, "io", reason.as_str()),
+    };
+    Fault::new(class, step, condition, text)
+}
+
+const fn local_limit(limit: LocalLimit) -> &'static str {
+    match limit {
+        LocalLimit::Descriptors => "out-of-descriptors",
+        LocalLimit::Ports => "out-of-ports",
+        LocalLimit::Memory => "out-of-socket-memory",
+        LocalLimit::Queue => "queue-full",
+    }
+}

@@ -68,6 +68,13 @@ impl Planned for Message {
 
 impl Behaviour for Message {
     fn write(&self, order: &Order<'_>, out: &mut Vec<u8>) {
-        write::message(out, order.to, "chat", &order.token.encode(), order.size as usize);
+        let message = write::Message {
+            to: order.to,
+            id: order.id,
+            kind: Some("chat"),
+            head: order.id,
+            body_bytes: order.size as usize,
+        };
+        write::message(out, &message);
     }
 }

@@ -44,6 +44,6 @@ impl Planned for Ping {
 
 impl Behaviour for Ping {
     fn write(&self, order: &Order<'_>, out: &mut Vec<u8>) {
-        write::ping(out, order.domain, &order.token.encode());
+        write::ping(out, order.id, Some(order.domain));
     }
 }

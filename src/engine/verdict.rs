@@ -8,33 +8,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::results::{Evidence, Extended, Unit, Verdict, VerdictState};
 use crate::stats::Slope;
-use crate::units::{show_count, show_duration, show_percent};
-
-/// What a run is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// The run was cut short by its user.
-    Interrupted,
-    /// The generator was the limit: the latencies are not the server's.
-    GeneratorLimited,
-    /// The server did not keep up with what was asked; the numbers can be trusted and say so.
-    ServerLimited,
-    /// Neither was the limit.
-    Valid,
-}
-
-impl State {
-    /// The public name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Interrupted => "interrupted",
-            Self::GeneratorLimited => "generator-limited",
-            Self::ServerLimited => "server-limited",
-            Self::Valid => "valid",
-        }
-    }
-}
 
 /// What one measured phase showed.
 #[derive(Clone, Debug, Default)]
@@ -59,154 +34,133 @@ pub struct PhaseObservation {
     pub backlog: Vec<f64>,
 }
 
-/// What a rule found in a phase: the observed value and the bound, as text, if it holds.
-type Judge = fn(&PhaseObservation) -> Option<(String, String)>;
+/// What a rule saw in a phase; nothing where there was nothing to judge.
+type Judge = fn(&PhaseObservation) -> Option<Seen>;
+
+/// What was seen, the bound it is held against, and whether that convicts.
+struct Seen {
+    observed: f64,
+    bound: f64,
+    unit: Unit,
+    convicts: bool,
+}
 
 /// One row of the table.
 pub struct Rule {
     /// A stable name.
     pub predicate: &'static str,
     /// The bound in words.
-    pub bound: &'static str,
+    pub holds_when: &'static str,
     /// Over what it is taken.
     pub window: &'static str,
     /// What it means when it holds.
-    pub state: State,
+    pub state: VerdictState,
     judge: Judge,
 }
 
 /// The table.
 pub const RULES: &[Rule] = &[
     Rule {
-        predicate: "lag",
-        bound: "p99 of offered − intended > max(1 ms, 5 % of the response p99)",
+        predicate: "lag p99",
+        holds_when: "p99 of offered − intended > max(1 ms, 5 % of the response p99)",
         window: "measured phase, everything offered",
-        state: State::GeneratorLimited,
-        judge: |phase| slower_than_allowed(phase.lag_p99?, phase.response_p99),
+        state: VerdictState::GeneratorLimited,
+        judge: |phase| Some(slower_than_allowed(phase.lag_p99?, phase.response_p99)),
     },
     Rule {
-        predicate: "turn",
-        bound: "p99 of turn time > max(1 ms, 5 % of the response p99)",
-        window: "measured phase, all workers, weighted by time",
-        state: State::GeneratorLimited,
-        judge: |phase| slower_than_allowed(phase.turn_p99?, phase.response_p99),
+        predicate: "turn p99",
+        holds_when: "p99 of turn time > max(1 ms, 5 % of the response p99)",
+        window: "measured phase, the worst worker, weighted by time",
+        state: VerdictState::GeneratorLimited,
+        judge: |phase| Some(slower_than_allowed(phase.turn_p99?, phase.response_p99)),
     },
     Rule {
         predicate: "busy",
-        bound: "a worker is busy for more than 85 % of the time",
+        holds_when: "a worker is busy for more than 85 % of the time",
         window: "measured phase, the busiest worker",
-        state: State::GeneratorLimited,
-        judge: |phase| over(phase.busy_max, 0.85),
+        state: VerdictState::GeneratorLimited,
+        judge: |phase| Some(more_than(phase.busy_max, 0.85)),
     },
     Rule {
         predicate: "unsent",
-        bound: "more than 0.1 % of what was asked was not started for reasons of ours",
+        holds_when: "more than 0.1 % of what was asked was not started for reasons of ours",
         window: "measured phase",
-        state: State::GeneratorLimited,
-        judge: |phase| over(phase.unsent_ours as f64 / phase.asked.max(1) as f64, 0.001),
+        state: VerdictState::GeneratorLimited,
+        judge: |phase| Some(more_than(phase.unsent_ours as f64 / phase.asked.max(1) as f64, 0.001)),
     },
     Rule {
         predicate: "done",
-        bound: "less than 99 % of what was asked was done",
+        holds_when: "less than 99 % of what was asked was done",
         window: "measured phase, by intended instant, until the drain ends",
-        state: State::ServerLimited,
+        state: VerdictState::ServerLimited,
         judge: |phase| {
-            let share = phase.done as f64 / phase.asked.max(1) as f64;
-            (phase.asked > 0 && share < 0.99).then(|| {
-                let seen = format!(
-                    "{} of {} ({})",
-                    show_count(phase.done),
-                    show_count(phase.asked),
-                    show_percent(share)
-                );
-                (seen, "99 %".to_owned())
-            })
+            let observed = (phase.asked > 0).then(|| phase.done as f64 / phase.asked as f64)?;
+            Some(Seen { observed, bound: 0.99, unit: Unit::Share, convicts: observed < 0.99 })
         },
     },
     Rule {
-        predicate: "backlog",
-        bound: "asked − done grows: the 99.9 % interval of its slope lies above 0, and it grew by more than 1 % of a second's load",
+        predicate: "backlog slope",
+        holds_when: "asked − done grows: the 99.9 % interval of its slope lies above 0 and it grew by more than 1 % of a \
+                     second's load",
         window: "measured phase, at the end of each second",
-        state: State::ServerLimited,
+        state: VerdictState::ServerLimited,
         judge: growing_backlog,
     },
 ];
 
-fn slower_than_allowed(seen: Duration, response_p99: Option<Duration>) -> Option<(String, String)> {
+fn slower_than_allowed(seen: Duration, response_p99: Option<Duration>) -> Seen {
     let bound = response_p99.map_or(Duration::ZERO, |p99| p99.mul_f64(0.05)).max(Duration::from_millis(1));
-    (seen > bound).then(|| (show_duration(seen), show_duration(bound)))
+    let micros = |span: Duration| span.as_secs_f64() * 1e6;
+    Seen { observed: micros(seen), bound: micros(bound), unit: Unit::Micros, convicts: seen > bound }
 }
 
-fn over(seen: f64, bound: f64) -> Option<(String, String)> {
-    (seen > bound).then(|| (show_percent(seen), show_percent(bound)))
+fn more_than(observed: f64, bound: f64) -> Seen {
+    Seen { observed, bound, unit: Unit::Share, convicts: observed > bound }
 }
 
-fn growing_backlog(phase: &PhaseObservation) -> Option<(String, String)> {
+/// The observed value is the lower end of the slope's interval: what the growth is at least.
+fn growing_backlog(phase: &PhaseObservation) -> Option<Seen> {
     let slope = Slope::fit(&phase.backlog)?;
-    let (low, high) = slope.interval();
+    let (low, _) = slope.interval();
     let growth = slope.per_step * phase.backlog.len() as f64;
     let load_per_second = phase.asked as f64 / phase.backlog.len() as f64;
-    (low > 0.0 && growth > load_per_second * 0.01)
-        .then(|| (format!("+{:.2}/s (interval {low:.2} to {high:.2})", slope.per_step), "0/s".to_owned()))
+    let convicts = low > 0.0 && growth > load_per_second * 0.01;
+    Some(Seen { observed: low, bound: 0.0, unit: Unit::PerSecond, convicts })
 }
 
-/// One rule that held in one phase.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The rule's name.
-    pub predicate: &'static str,
-    /// What it means.
-    pub state: State,
-    /// The phase.
-    pub phase: String,
-    /// What was seen.
-    pub observed: String,
-    /// What was allowed.
-    pub bound: String,
-}
-
-/// The verdict on a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// The first that applies.
-    pub state: State,
-    /// Everything found.
-    pub findings: Vec<Finding>,
-}
-
-/// Judges the measured phases by the table.
+/// Judges the measured phases by the table. What convicts stands first in the evidence.
 pub fn judge(interrupted: bool, phases: &[PhaseObservation]) -> Verdict {
-    let findings: Vec<Finding> = phases
+    let mut evidence: Vec<Evidence> = phases
         .iter()
-        .flat_map(|phase| RULES.iter().filter_map(move |rule| Some((rule, phase, (rule.judge)(phase)?))))
-        .map(|(rule, phase, (observed, bound))| Finding {
-            predicate: rule.predicate,
-            state: rule.state,
-            phase: phase.name.clone(),
-            observed,
-            bound,
-        })
+        .flat_map(|phase| RULES.iter().filter_map(move |rule| Some(rule.evidence(phase, (rule.judge)(phase)?))))
         .collect();
-    let worst = findings.iter().map(|finding| finding.state).min().unwrap_or(State::Valid);
-    let state = if interrupted { State::Interrupted } else { worst };
-    Verdict { state, findings }
+    evidence.sort_by_key(|evidence| evidence.state);
+    let worst = evidence.first().map_or(VerdictState::Valid, |evidence| evidence.state);
+    let state = if interrupted { VerdictState::Interrupted } else { worst };
+    Verdict { state, evidence, notes: Vec::new() }
+}
+
+impl Rule {
+    fn evidence(&self, phase: &PhaseObservation, seen: Seen) -> Evidence {
+        Evidence {
+            predicate: self.predicate.to_owned(),
+            bound: seen.bound,
+            observed: Extended::Finite(seen.observed),
+            unit: seen.unit,
+            window: self.window.to_owned(),
+            phase: Some(phase.name.clone()),
+            state: if seen.convicts { self.state } else { VerdictState::Valid },
+        }
+    }
 }
 
 /// The table as Markdown, for `docs/verdict.md`.
 pub fn rules_markdown() -> String {
     let mut text = String::from("| predicate | holds when | window | state |\n|---|---|---|---|\n");
-    text.push_str(
-        "| `interrupted` | the run was stopped by its user (Ctrl-C, SIGTERM) | whole run | interrupted |\n",
-    );
+    text.push_str("| `interrupted` | the run was stopped by its user (Ctrl-C, SIGTERM) | whole run | interrupted |\n");
     for rule in RULES {
-        let _ = writeln!(
-            text,
-            "| `{}` | {} | {} | {} |",
-            rule.predicate,
-            rule.bound,
-            rule.window,
-            rule.state.as_str()
-        );
+        let state = rule.state.as_str();
+        let _ = writeln!(text, "| `{}` | {} | {} | {state} |", rule.predicate, rule.holds_when, rule.window);
     }
     text
 }
@@ -229,35 +183,41 @@ mod tests {
         }
     }
 
+    fn convicted(verdict: &Verdict) -> Vec<&str> {
+        let evidence = verdict.evidence.iter().filter(|evidence| evidence.state != VerdictState::Valid);
+        evidence.map(|evidence| evidence.predicate.as_str()).collect()
+    }
+
     #[test]
     fn each_row_of_the_table_convicts_and_no_other_does() {
-        let cases: Vec<(&str, State, PhaseObservation)> = vec![
+        let cases: Vec<(&str, VerdictState, PhaseObservation)> = vec![
             (
                 "lag",
-                State::GeneratorLimited,
+                VerdictState::GeneratorLimited,
                 PhaseObservation { lag_p99: Some(Duration::from_micros(1_001)), ..healthy() },
             ),
             (
                 "turn",
-                State::GeneratorLimited,
+                VerdictState::GeneratorLimited,
                 PhaseObservation { turn_p99: Some(Duration::from_micros(1_001)), ..healthy() },
             ),
-            ("busy", State::GeneratorLimited, PhaseObservation { busy_max: 0.86, ..healthy() }),
-            ("unsent", State::GeneratorLimited, PhaseObservation { unsent_ours: 21, ..healthy() }),
-            ("done", State::ServerLimited, PhaseObservation { done: 19_799, ..healthy() }),
+            ("busy", VerdictState::GeneratorLimited, PhaseObservation { busy_max: 0.86, ..healthy() }),
+            ("unsent", VerdictState::GeneratorLimited, PhaseObservation { unsent_ours: 21, ..healthy() }),
+            ("done", VerdictState::ServerLimited, PhaseObservation { done: 19_799, ..healthy() }),
             (
-                "backlog",
-                State::ServerLimited,
+                "backlog slope",
+                VerdictState::ServerLimited,
                 PhaseObservation { backlog: (0..20).map(|s| f64::from(s) * 5.0).collect(), ..healthy() },
             ),
         ];
         for (predicate, state, phase) in cases {
             let verdict = judge(false, &[healthy(), phase]);
             assert_eq!(verdict.state, state, "{predicate}");
-            let found: Vec<&str> = verdict.findings.iter().map(|finding| finding.predicate).collect();
-            assert_eq!(found, [predicate]);
+            assert_eq!(convicted(&verdict), [predicate]);
         }
-        assert_eq!(judge(false, &[healthy()]), Verdict { state: State::Valid, findings: vec![] });
+        let verdict = judge(false, &[healthy()]);
+        assert_eq!((verdict.state, convicted(&verdict).len()), (VerdictState::Valid, 0));
+        assert_eq!(verdict.evidence.len(), RULES.len(), "what was looked at is kept");
     }
 
     #[test]
@@ -267,11 +227,11 @@ mod tests {
             response_p99: Some(Duration::from_secs(1)),
             ..healthy()
         };
-        assert_eq!(judge(false, &[slow.clone()]).state, State::Valid);
+        assert_eq!(judge(false, &[slow.clone()]).state, VerdictState::Valid);
         let both = PhaseObservation { lag_p99: Some(Duration::from_millis(51)), done: 0, ..slow };
         let verdict = judge(false, &[both.clone()]);
-        assert_eq!((verdict.state, verdict.findings.len()), (State::GeneratorLimited, 2));
-        assert_eq!(judge(true, &[both]).state, State::Interrupted);
+        assert_eq!((verdict.state, convicted(&verdict).len()), (VerdictState::GeneratorLimited, 2));
+        assert_eq!(judge(true, &[both]).state, VerdictState::Interrupted);
     }
 
     #[test]

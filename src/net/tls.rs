@@ -35,6 +35,8 @@ pub enum Trust {
     System,
     /// The certificates of a PEM file, and no others.
     CaFile(PathBuf),
+    /// The certificates of a PEM text, and no others.
+    CaPem(Arc<str>),
     /// A leaf with this SHA-256, whatever its name, dates and issuer.
     Pin([u8; 32]),
     /// Anything. Signatures are still checked.
@@ -205,6 +207,7 @@ fn client_config(trust: &Trust) -> Result<ClientConfig, TlsError> {
     let config = match trust {
         Trust::System => builder.with_root_certificates(system_roots()?).with_no_client_auth(),
         Trust::CaFile(path) => builder.with_root_certificates(file_roots(path)?).with_no_client_auth(),
+        Trust::CaPem(pem) => builder.with_root_certificates(pem_roots(pem.as_bytes())?).with_no_client_auth(),
         Trust::Pin(pin) => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(PinnedLeaf::new(*pin, algorithms)))
@@ -233,6 +236,15 @@ fn file_roots(path: &Path) -> Result<RootCertStore, TlsError> {
     let unreadable = |reason: String| TlsError::File { what: WHAT, path: path.to_owned(), reason };
     let mut roots = RootCertStore::empty();
     for certificate in certificates(&read_file(WHAT, path)?).map_err(unreadable)? {
+        roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
+    }
+    Ok(roots)
+}
+
+fn pem_roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
+    let unreadable = |reason: String| TlsError::Pem { what: "a CA certificate", reason };
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem).map_err(unreadable)? {
         roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
     }
     Ok(roots)

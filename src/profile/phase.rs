@@ -34,3 +34,47 @@ impl Phase {
         self.online.iter().sum()
     }
 }
+
+/// Divides `total` among groups of these sizes, by the method of Sainte-Laguë: as fair as whole numbers can be, never
+/// more than a group has, and no group loses when the total grows (a method of remainders would do that).
+pub(super) fn shares(total: u32, counts: &[u32]) -> Vec<u32> {
+    let all: u64 = counts.iter().map(|&count| u64::from(count)).sum();
+    let quota = |count: u32| (2 * u64::from(count) * u64::from(total) + all) / (2 * all.max(1));
+    let mut given: Vec<u64> = counts.iter().map(|&count| quota(count)).collect();
+    // Whoever is k-th in group g stands in one long queue, at the place (2k + 1) / count; earlier groups win ties.
+    let earlier = |(k, count): (u64, u32), (other_k, other): (u64, u32)| {
+        ((2 * k + 1) * u64::from(other)).cmp(&((2 * other_k + 1) * u64::from(count)))
+    };
+    while given.iter().sum::<u64>() < u64::from(total) {
+        let next = (0..counts.len()).min_by(|&a, &b| earlier((given[a], counts[a]), (given[b], counts[b])));
+        given[next.expect("a total above 0 has groups")] += 1;
+    }
+    while given.iter().sum::<u64>() > u64::from(total) {
+        let taken = (0..counts.len()).filter(|&at| given[at] > 0);
+        let last = taken.max_by(|&a, &b| earlier((given[a] - 1, counts[a]), (given[b] - 1, counts[b])));
+        given[last.expect("a sum above 0 has a part above 0")] -= 1;
+    }
+    given.into_iter().map(|share| share as u32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn shares_add_up_stay_within_their_group_and_never_fall(counts in proptest::collection::vec(1u32..60, 1..8)) {
+            let all: u32 = counts.iter().sum();
+            let mut before = vec![0; counts.len()];
+            for total in 0..=all {
+                let now = shares(total, &counts);
+                proptest::prop_assert_eq!(now.iter().sum::<u32>(), total);
+                for at in 0..counts.len() {
+                    proptest::prop_assert!(now[at] >= before[at] && now[at] <= counts[at], "{now:?} after {before:?}");
+                }
+                before = now;
+            }
+            proptest::prop_assert_eq!(before, counts);
+        }
+    }
+}

@@ -86,6 +86,8 @@ pub enum Presence {
 /// The shape of a key's value, as precise as a JSON schema can say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
+    /// A table, or a list of tables, with keys of its own.
+    Section,
     /// Any text.
     Text,
     /// One of these texts.

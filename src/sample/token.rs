@@ -97,6 +97,11 @@ impl Token {
         text
     }
 
+    /// The token as text on the stack.
+    pub fn to_text(&self) -> TokenText {
+        TokenText(self.encode())
+    }
+
     /// Reads a token at the head of `text`; what follows it is padding and not looked at.
     pub fn decode(text: &[u8]) -> Option<Self> {
         let text = text.get(..Self::LEN)?;
@@ -110,6 +115,17 @@ impl Token {
             sequence: take(&text[10..16])?,
             intended: Offset::from_nanos(take(&text[16..24])?),
         })
+    }
+}
+
+/// A token's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenText([u8; Token::LEN]);
+
+impl TokenText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("the alphabet is ASCII")
     }
 }
 

@@ -1,0 +1,171 @@
+"""A small XMPP client of the standard library alone, for waiting until a login works and for testing what a server counts.
+
+    client.py login    --port 16222 --ca ca.pem --jid u0@localhost --password p0
+        STARTTLS, SCRAM-SHA-256, bind; prints the mechanisms offered, the salt and the rounds as JSON.
+    client.py exchange --port 16222 --ca ca.pem --pairs 3 --each 5 [--prefix xm]
+        u(2k) writes to u(2k+1), and waits until all has come; prints how many copies came as JSON.
+"""
+
+import argparse
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import socket
+import ssl
+import sys
+import xml.etree.ElementTree as ElementTree
+
+CLIENT, STREAM = "jabber:client", "http://etherx.jabber.org/streams"
+SASL, TLS, BIND = (f"urn:ietf:params:xml:ns:xmpp-{name}" for name in ("sasl", "tls", "bind"))
+
+
+class Failure(Exception):
+    """The server said no, or said what was not expected."""
+
+
+class Session:
+    """One stream, from the TCP connection to a bound resource."""
+
+    def __init__(self, port, ca, jid, password, timeout=10):
+        self.user, self.domain = jid.split("@")
+        self.context = ssl.create_default_context(cafile=ca)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        features = self.open()
+        if features.find(f"{{{TLS}}}starttls") is None:
+            raise Failure("STARTTLS is not offered")
+        self.send(f"<starttls xmlns='{TLS}'/>")
+        self.expect(f"{{{TLS}}}proceed")
+        self.socket = self.context.wrap_socket(self.socket, server_hostname=self.domain)
+        features = self.open()
+        self.mechanisms = [element.text for element in features.iter(f"{{{SASL}}}mechanism")]
+        self.scram(password)
+        self.open()
+        self.send(f"<iq type='set' id='bind'><bind xmlns='{BIND}'/></iq>")
+        answer = self.expect(f"{{{CLIENT}}}iq")
+        self.jid = answer.findtext(f"{{{BIND}}}bind/{{{BIND}}}jid")
+        if self.jid is None:
+            raise Failure("no resource was bound")
+
+    def open(self):
+        self.parser = ElementTree.XMLPullParser(["start", "end"])
+        self.depth = 0
+        self.send(
+            f"<?xml version='1.0'?><stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAM}' "
+            f"to='{self.domain}' version='1.0'>"
+        )
+        return self.expect(f"{{{STREAM}}}features")
+
+    def send(self, text):
+        self.socket.sendall(text.encode())
+
+    def stanza(self):
+        """The next whole element below the stream."""
+        while True:
+            for event, element in self.parser.read_events():
+                self.depth += 1 if event == "start" else -1
+                if event == "end" and self.depth == 1:
+                    return element
+                if event == "end" and self.depth == 0:
+                    raise Failure("the server closed the stream")
+            data = self.socket.recv(65536)
+            if not data:
+                raise Failure("the server closed the connection")
+            self.parser.feed(data)
+
+    def expect(self, tag):
+        element = self.stanza()
+        if element.tag != tag:
+            raise Failure(f"expected {tag}, got {ElementTree.tostring(element, 'unicode')}")
+        return element
+
+    def scram(self, password):
+        """SCRAM-SHA-256 (RFC 5802, RFC 7677), the server's proof checked."""
+        if "SCRAM-SHA-256" not in self.mechanisms:
+            raise Failure(f"SCRAM-SHA-256 is not offered, only {self.mechanisms}")
+        nonce = base64.b64encode(os.urandom(18)).decode()
+        first = f"n={self.user},r={nonce}"
+        encoded = base64.b64encode(f"n,,{first}".encode()).decode()
+        self.send(f"<auth xmlns='{SASL}' mechanism='SCRAM-SHA-256'>{encoded}</auth>")
+        challenge = base64.b64decode(self.expect(f"{{{SASL}}}challenge").text).decode()
+        fields = dict(re.findall(r"(?:^|,)([a-z])=([^,]*)", challenge))
+        if not fields["r"].startswith(nonce):
+            raise Failure("the server's nonce does not continue ours")
+        self.salt, self.rounds = fields["s"], int(fields["i"])
+        salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(self.salt), self.rounds)
+        client_key = hmac.digest(salted, b"Client Key", "sha256")
+        bare = f"c=biws,r={fields['r']}"
+        message = f"{first},{challenge},{bare}".encode()
+        signature = hmac.digest(hashlib.sha256(client_key).digest(), message, "sha256")
+        proof = base64.b64encode(bytes(a ^ b for a, b in zip(client_key, signature))).decode()
+        self.send(f"<response xmlns='{SASL}'>{base64.b64encode(f'{bare},p={proof}'.encode()).decode()}</response>")
+        success = base64.b64decode(self.expect(f"{{{SASL}}}success").text).decode()
+        expected = hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), message, "sha256")
+        if success != "v=" + base64.b64encode(expected).decode():
+            raise Failure("the server's signature is wrong")
+
+    def close(self):
+        self.send("</stream:stream>")
+        self.socket.close()
+
+
+def token(prefix, number):
+    """24 characters in the shape of a token."""
+    return prefix + f"{number:x}".rjust(24 - len(prefix), "A")
+
+
+def login(options):
+    session = Session(options.port, options.ca, options.jid, options.password)
+    print(json.dumps({"mechanisms": session.mechanisms, "salt": session.salt, "rounds": session.rounds}))
+    session.close()
+
+
+def exchange(options):
+    def user(number):
+        return Session(options.port, options.ca, f"u{number}@localhost", f"p{number}")
+
+    came = 0
+    for pair in range(options.pairs):
+        sender, receiver = user(2 * pair), user(2 * pair + 1)
+        receiver.send("<presence/>")
+        sent = [token(options.prefix, (options.first + pair) << 16 | number) for number in range(options.each)]
+        for name in sent:
+            sender.send(f"<message to='{receiver.jid}' type='chat' id='{name}'><body>{name}</body></message>")
+        got = []
+        while len(got) < len(sent):
+            stanza = receiver.stanza()
+            if stanza.tag == f"{{{CLIENT}}}message":
+                got.append(stanza.get("id"))
+        if got != sent:
+            raise Failure(f"sent {sent}, got {got}")
+        came += len(got)
+        sender.close()
+        receiver.close()
+    print(json.dumps({"copies": came}))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    for command in (login, exchange):
+        sub = commands.add_parser(command.__name__)
+        sub.set_defaults(run=command)
+        sub.add_argument("--port", type=int, required=True)
+        sub.add_argument("--ca", required=True)
+    commands.choices["login"].add_argument("--jid", required=True)
+    commands.choices["login"].add_argument("--password", required=True)
+    commands.choices["exchange"].add_argument("--pairs", type=int, default=3)
+    commands.choices["exchange"].add_argument("--each", type=int, default=5)
+    commands.choices["exchange"].add_argument("--first", type=int, default=0)
+    commands.choices["exchange"].add_argument("--prefix", default="xm")
+    options = parser.parse_args()
+    try:
+        options.run(options)
+    except (Failure, OSError, KeyError) as error:
+        sys.exit(f"client.py: {error or type(error).__name__}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,352 @@
+//! Folds what the shards report into totals, series, journal and the snapshot a person watches.
+//!
+//! Runs on the coordinator's thread: nothing here happens on a worker. Reports of several shards come in any order; deltas and
+//! columns add up whatever it is.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::run::Run;
+use crate::engine::shard::ShardReport;
+use crate::engine::verdict::PhaseObservation;
+use crate::machine::Secured;
+use crate::record::turns::TurnTimes;
+use crate::results::journal::{Interval, JournalWriteError, JournalWriter};
+use crate::results::{
+    Generator, Histogram, KeyCache, Layout, Ledgers, OperationLayout, PhaseLayout, SecondFacts, Totals, WorkerUse,
+};
+use crate::sample::{LedgerCounts, LedgerKind, Outcome};
+use crate::units::{Offset, Quantile};
+
+/// See the module text.
+pub struct Aggregator {
+    run: Arc<Run>,
+    totals: Totals,
+    journal: Option<JournalWriter<File>>,
+    journal_error: Option<JournalWriteError>,
+    shards: Vec<ShardState>,
+    lags: Vec<Histogram>,
+    unsent_ours: Vec<u64>,
+    recent: Recent,
+    secured: Option<Secured>,
+    /// What the generator sees of itself; kept up to date by the observer.
+    pub generator: Generator,
+}
+
+/// What is known of one shard.
+#[derive(Clone, Default)]
+struct ShardState {
+    ledger: Vec<[LedgerCounts; 3]>,
+    turns: Vec<TurnTimes>,
+    online: u32,
+    open: u64,
+    keys: (u64, u64),
+    logins: (u64, u64),
+    handshakes: (u64, u64),
+    bytes: (u64, u64),
+    queued: u64,
+    established: u64,
+    drained: bool,
+    finished: bool,
+}
+
+/// Numbers of the last closed second, for the display.
+#[derive(Clone, Debug, Default)]
+pub struct Recent {
+    /// Operations that ended, logins and their steps left out.
+    pub ended: u64,
+    /// Of these, completed.
+    pub done: u64,
+    /// Of these, failed, lost, timed out or unsent.
+    pub errors: u64,
+    /// Response times of the completed.
+    pub response: Histogram,
+    /// offered − intended.
+    pub lag: Histogram,
+}
+
+impl Aggregator {
+    /// Nothing reported yet.
+    pub fn new(run: Arc<Run>, totals: Totals, journal: Option<JournalWriter<File>>, shards: usize) -> Self {
+        let phases = run.plan.phases().len();
+        let state = ShardState {
+            ledger: vec![[LedgerCounts::default(); 3]; phases],
+            turns: vec![TurnTimes::default(); phases],
+            ..ShardState::default()
+        };
+        Self {
+            totals,
+            journal,
+            journal_error: None,
+            shards: vec![state; shards],
+            lags: vec![Histogram::new(); phases],
+            unsent_ours: vec![0; phases],
+            recent: Recent::default(),
+            secured: None,
+            generator: Generator::default(),
+            run,
+        }
+    }
+
+    /// Takes in a report.
+    pub fn take(&mut self, report: ShardReport) {
+        for sample in &report.log.samples {
+            let phase = self.run.phase_of(sample.intended);
+            self.totals.record(phase, sample);
+            if matches!(sample.outcome, Outcome::Unsent(reason) if reason.is_ours()) {
+                self.unsent_ours[phase] += 1;
+            }
+            if usize::from(sample.operation.0) >= crate::activity::LOGIN_OPERATIONS.len() {
+                self.recent.take(sample);
+            }
+        }
+        report.log.faults.iter().for_each(|fault| self.totals.note_error(fault));
+        self.note_second(&report);
+        for (phase, lags) in report.lags.iter().enumerate() {
+            self.lags[phase].merge(lags);
+            self.recent.lag.merge(lags);
+        }
+        if let Some(secured) = report.secured {
+            self.secured.get_or_insert(*secured);
+        }
+        let shard = &mut self.shards[usize::from(report.shard)];
+        for (phase, turns) in report.turns.iter().enumerate() {
+            shard.turns[phase].merge(turns);
+        }
+        shard.ledger = report.ledger;
+        shard.online = report.online;
+        shard.open = report.open;
+        shard.keys = report.keys;
+        shard.logins = report.logins;
+        shard.handshakes = report.handshakes;
+        shard.bytes = (report.stats.bytes_in, report.stats.bytes_out);
+        shard.queued = report.stats.queued_bytes;
+        shard.established = report.stats.established as u64;
+        shard.drained |= report.drained;
+        shard.finished |= report.finished;
+    }
+
+    /// The facts of the second that a regular report closes.
+    fn note_second(&mut self, report: &ShardReport) {
+        let before = &self.shards[usize::from(report.shard)];
+        let longest = report.turns.iter().map(TurnTimes::longest).max().unwrap_or_default();
+        let lag = report.lags.iter().filter_map(Histogram::max).max();
+        self.totals.note_second(&SecondFacts {
+            // A tick comes just after the second it closes.
+            second: if report.ticked { report.at.second().saturating_sub(1) } else { report.at.second() },
+            users_online: report.ticked.then_some(u64::from(report.online)),
+            lag_max_us: lag,
+            turn_max_us: Some(u64::try_from(longest.as_micros()).unwrap_or(u64::MAX)),
+            bytes_out: report.stats.bytes_out.saturating_sub(before.bytes.1),
+            bytes_in: report.stats.bytes_in.saturating_sub(before.bytes.0),
+        });
+    }
+
+    /// Closes a second: its delta joins the totals and goes into the journal. Returns its numbers for the display.
+    pub fn close_second(&mut self, now: Offset) -> Recent {
+        let delta = self.totals.close_interval();
+        self.note_levels();
+        let interval = Interval {
+            end_s: now.as_secs_f64(),
+            delta,
+            ledgers: self.ledgers(),
+            generator: Some(self.generator.clone()),
+            keys: self.keys(),
+        };
+        if let Some(journal) = &mut self.journal
+            && let Err(error) = journal.interval(&interval)
+        {
+            // Said once, at the end and on the display; the run goes on, since its totals are in memory.
+            self.journal = None;
+            self.journal_error = Some(error);
+        }
+        std::mem::take(&mut self.recent)
+    }
+
+    fn note_levels(&mut self) {
+        self.generator.ledger_entries.note(self.open());
+        self.generator.queued_bytes.note(self.shards.iter().map(|shard| shard.queued).sum());
+        self.generator.ports.note(self.shards.iter().map(|shard| shard.established).sum());
+    }
+
+    /// The totals so far.
+    pub const fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// The journal, to write its end; and why it broke, if it did.
+    pub const fn journal(&mut self) -> (Option<&mut JournalWriter<File>>, Option<&JournalWriteError>) {
+        (self.journal.as_mut(), self.journal_error.as_ref())
+    }
+
+    /// The accounts, per phase.
+    pub fn ledgers(&self) -> Vec<Ledgers> {
+        let mut phases = vec![Ledgers::default(); self.lags.len()];
+        for shard in &self.shards {
+            for (phase, counts) in phases.iter_mut().zip(&shard.ledger) {
+                for kind in LedgerKind::ALL {
+                    phase.of_mut(kind).add(&counts[kind as usize]);
+                }
+            }
+        }
+        phases
+    }
+
+    /// SCRAM keys from the cache and derived.
+    pub fn keys(&self) -> KeyCache {
+        let sum = |pick: fn(&ShardState) -> u64| self.shards.iter().map(pick).sum();
+        KeyCache { hits: sum(|shard| shard.keys.0), misses: sum(|shard| shard.keys.1) }
+    }
+
+    /// Users online now.
+    pub fn online(&self) -> u32 {
+        self.shards.iter().map(|shard| shard.online).sum()
+    }
+
+    /// Ledger entries open now.
+    pub fn open(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.open).sum()
+    }
+
+    /// Logins that succeeded, and attempts that failed.
+    pub fn logins(&self) -> (u64, u64) {
+        self.shards.iter().fold((0, 0), |sum, shard| (sum.0 + shard.logins.0, sum.1 + shard.logins.1))
+    }
+
+    /// TLS handshakes done in full, and resumed ones.
+    pub fn handshakes(&self) -> (u64, u64) {
+        self.shards.iter().fold((0, 0), |sum, shard| (sum.0 + shard.handshakes.0, sum.1 + shard.handshakes.1))
+    }
+
+    /// Whether every shard's account is settled.
+    pub fn all_drained(&self) -> bool {
+        self.shards.iter().all(|shard| shard.drained || shard.finished)
+    }
+
+    /// Whether every shard has said its last.
+    pub fn all_finished(&self) -> bool {
+        self.shards.iter().all(|shard| shard.finished)
+    }
+
+    /// Facts of the first channel that was secured.
+    pub const fn secured(&self) -> Option<&Secured> {
+        self.secured.as_ref()
+    }
+
+    /// What the measured phases showed, for the verdict. Phases the run did not reach (it was cut short) are left out.
+    pub fn observations(&self, until: Offset) -> Vec<PhaseObservation> {
+        let phases = self.run.plan.phases().iter().enumerate();
+        phases
+            .filter(|(_, phase)| phase.measured && phase.window.start < until)
+            .map(|(index, _)| self.observe(index, until))
+            .collect()
+    }
+
+    fn observe(&self, index: usize, until: Offset) -> PhaseObservation {
+        let phase = &self.run.plan.phases()[index];
+        let elapsed = phase.window.end.min(until).since(phase.window.start);
+        let logins = crate::activity::LOGIN_OPERATIONS.len();
+        let mut seen = PhaseObservation {
+            name: phase.name.clone(),
+            lag_p99: self.lags[index].quantile(Quantile::P99).map(Duration::from_micros),
+            turn_p99: Some(self.worst_turn(index, elapsed)),
+            busy_max: self.shards.iter().map(|s| s.turns[index].spent().as_secs_f64()).fold(0.0, f64::max)
+                / elapsed.as_secs_f64(),
+            unsent_ours: self.unsent_ours[index],
+            backlog: self.backlog(index),
+            ..PhaseObservation::default()
+        };
+        let mut response = Histogram::new();
+        for operation in logins..self.run.operations.len() {
+            let tally = self.totals.tally([index], operation);
+            seen.asked += tally.attempts();
+            seen.done += tally.completed();
+            response.merge(&tally.response);
+        }
+        seen.response_p99 = response.quantile(Quantile::P99).map(Duration::from_micros);
+        seen
+    }
+
+    fn worst_turn(&self, phase: usize, elapsed: Duration) -> Duration {
+        self.shards.iter().map(|shard| shard.turns[phase].quantile(Quantile::P99, elapsed)).max().unwrap_or_default()
+    }
+
+    /// Asked minus done at the end of each second of a phase, over all operations but logins.
+    fn backlog(&self, index: usize) -> Vec<f64> {
+        let window = self.run.plan.phases()[index].window;
+        let (first, last) = (window.start.second() as usize, window.end.second() as usize);
+        let series = self.totals.series();
+        let logins = &self.run.operations[..crate::activity::LOGIN_OPERATIONS.len()];
+        let mut level = 0.0;
+        let mut levels = Vec::with_capacity(last.saturating_sub(first));
+        for second in first..last {
+            for (name, columns) in &series.operations {
+                if !logins.iter().any(|login| login.name == name) {
+                    let at = |column: &Vec<u64>| column.get(second).copied().unwrap_or(0) as f64;
+                    level += at(&columns.asked) - at(&columns.indeterminate) - at(&columns.done);
+                }
+            }
+            levels.push(level);
+        }
+        levels
+    }
+
+    /// How busy each worker was in each phase.
+    pub fn workers(&self, ranges: &[std::ops::Range<u32>]) -> Vec<WorkerUse> {
+        let mut all = Vec::new();
+        for (number, shard) in self.shards.iter().enumerate() {
+            for (phase, turns) in self.run.plan.phases().iter().zip(&shard.turns) {
+                let elapsed = phase.window.end.since(phase.window.start);
+                let p99 = turns.quantile(Quantile::P99, elapsed);
+                all.push(WorkerUse {
+                    worker: number as u32,
+                    phase: phase.name.clone(),
+                    busy: turns.spent().as_secs_f64() / elapsed.as_secs_f64(),
+                    turns: turns.count(),
+                    turn_p99_us: Some(u64::try_from(p99.as_micros()).unwrap_or(u64::MAX)),
+                    turn_max_us: u64::try_from(turns.longest().as_micros()).unwrap_or(u64::MAX),
+                    users: ranges.get(number).map_or(0, |range| range.end - range.start),
+                    bytes_out: shard.bytes.1,
+                    bytes_in: shard.bytes.0,
+                });
+            }
+        }
+        all
+    }
+}
+
+impl Recent {
+    fn take(&mut self, sample: &crate::sample::Sample) {
+        self.ended += 1;
+        if let Some(instants) = &sample.instants {
+            self.done += 1;
+            self.response.record_nanos(instants.response_nanos());
+        } else if sample.outcome.is_attempt() {
+            self.errors += 1;
+        }
+    }
+}
+
+/// The shape of a run's totals.
+pub fn layout(run: &Run, groups: Vec<String>) -> Layout {
+    Layout {
+        phases: run
+            .plan
+            .phases()
+            .iter()
+            .map(|phase| PhaseLayout {
+                name: phase.name.clone(),
+                start_s: phase.window.start.as_secs_f64(),
+                end_s: phase.window.end.as_secs_f64(),
+                measured: phase.measured,
+            })
+            .collect(),
+        operations: run
+            .operations
+            .iter()
+            .map(|operation| OperationLayout { name: operation.name.to_owned(), meaning: operation.meaning.to_owned() })
+            .collect(),
+        groups,
+    }
+}

@@ -1,0 +1,292 @@
+//! Conducts a run: starts the workers, folds what they report, moves them through stopping, settling and leaving together, and
+//! draws the conclusion.
+//!
+//! It runs on the caller's thread and wakes up a few times a second; nothing waits for it on a worker. A run ends in one of these
+//! ways, and always with a result: the plan ended and the ledger settled or the drain ran out; nobody could log in; the user
+//! interrupted it once (it drains) or twice (it does not).
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::clock::Epoch;
+use crate::engine::aggregate::{Aggregator, Recent};
+use crate::engine::run::{Online, Run};
+use crate::engine::shard::{Message, Peers, Shard, ShardReport};
+use crate::net::{Driver, DriverConfig, DriverError, InboxSender, inbox, spawn_worker};
+use crate::units::Offset;
+
+/// Messages a worker's inbox holds: notes of a second at a hundred thousand messages per second.
+const INBOX_CAPACITY: usize = 1 << 17;
+/// How often the coordinator looks up.
+const LOOK_UP: Duration = Duration::from_millis(100);
+/// How long after their leave timeout workers may take to say their last.
+const LAST_WORDS: Duration = Duration::from_secs(8);
+/// Failed logins, with none that succeeded, after which the run is given up.
+const HOPELESS_LOGINS: u64 = 10;
+
+/// What a run is told from outside while it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Ctrl-C or SIGTERM.
+    Interrupt,
+}
+
+/// Where a run stands, for whoever shows it.
+#[derive(Clone, Debug)]
+pub struct Standing<'a> {
+    /// Now, since the run's epoch.
+    pub now: Offset,
+    /// What is going on.
+    pub stage: Stage,
+    /// The phase, while there is one.
+    pub phase: &'a str,
+    /// Users online, and how many the plan wants at most.
+    pub online: (u32, u32),
+    /// What the plan asks per second now.
+    pub asked_per_second: f64,
+    /// Ledger entries open.
+    pub open: u64,
+    /// The last closed second.
+    pub recent: &'a Recent,
+    /// Logins that succeeded, and attempts that failed.
+    pub logins: (u64, u64),
+}
+
+/// What is going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The plan's phases.
+    Phases,
+    /// Nothing new begins; open entries are waited for.
+    Draining,
+    /// Streams are being closed.
+    Leaving,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The plan came to its end.
+    Planned,
+    /// Nobody could log in.
+    NobodyCameOnline,
+    /// Its user interrupted it; whether twice.
+    Interrupted {
+        /// The second time: open entries were not waited for.
+        at_once: bool,
+    },
+    /// Workers ended before they should: a bug or a resource of ours.
+    WorkersFailed,
+}
+
+/// A run that is over.
+pub struct Ended {
+    /// Everything folded.
+    pub aggregator: Aggregator,
+    /// Why.
+    pub ending: Ending,
+    /// When the plan's part ended: the plan's end, or the interruption.
+    pub until: Offset,
+    /// Errors of workers that could not run.
+    pub worker_errors: Vec<String>,
+}
+
+/// Runs to the end. `show` is called a few times a second; `look` once a second, to observe the process.
+pub fn conduct(
+    run: &Arc<Run>,
+    ranges: Vec<Range<u32>>,
+    driver: &DriverConfig,
+    ledger_capacity: usize,
+    aggregator: Aggregator,
+    commands: &Receiver<Command>,
+    show: &mut dyn FnMut(&Standing<'_>),
+) -> std::io::Result<Ended> {
+    let (outlet, reports) = channel();
+    let workers = start_workers(run, ranges, driver, ledger_capacity, &outlet)?;
+    drop(outlet);
+    let epoch = driver.epoch;
+    let mut conductor = Conductor {
+        run: Arc::clone(run),
+        epoch,
+        inboxes: workers.inboxes,
+        aggregator,
+        recent: Recent::default(),
+        next_second: Offset::from_nanos(1_500_000_000),
+        stage: Stage::Phases,
+        stage_until: run.plan.end(),
+        until: run.plan.end(),
+        ending: Ending::Planned,
+    };
+    while conductor.turn(&reports, commands) {
+        show(&conductor.standing());
+    }
+    let worker_errors = join(workers.threads);
+    if !worker_errors.is_empty() {
+        conductor.ending = Ending::WorkersFailed;
+    }
+    let now = epoch.now();
+    conductor.aggregator.close_second(now);
+    let Conductor { aggregator, ending, until, .. } = conductor;
+    Ok(Ended { aggregator, ending, until, worker_errors })
+}
+
+struct Workers {
+    inboxes: Vec<InboxSender<Message>>,
+    threads: Vec<JoinHandle<Result<(), DriverError>>>,
+}
+
+fn start_workers(
+    run: &Arc<Run>,
+    ranges: Vec<Range<u32>>,
+    driver: &DriverConfig,
+    ledger_capacity: usize,
+    outlet: &Sender<ShardReport>,
+) -> std::io::Result<Workers> {
+    let online = Arc::new(Online::nobody(run.users()));
+    let (inboxes, receivers): (Vec<_>, Vec<_>) = ranges.iter().map(|_| inbox(INBOX_CAPACITY)).unzip();
+    let mut threads = Vec::new();
+    for (number, receiver) in receivers.into_iter().enumerate() {
+        let peers = Peers::new(inboxes.clone(), ranges.clone());
+        let (run, online, outlet) = (Arc::clone(run), Arc::clone(&online), outlet.clone());
+        let mut config = driver.clone();
+        config.tls_client = config.tls_client.map(|tls| tls.unshared());
+        threads.push(spawn_worker(&format!("xb-worker-{number}"), None, move || {
+            let mut shard = Shard::new(run, number as u16, peers, online, ledger_capacity, outlet);
+            Driver::new(config, Vec::new()).run(&mut shard, receiver)
+        })?);
+    }
+    Ok(Workers { inboxes, threads })
+}
+
+fn join(threads: Vec<JoinHandle<Result<(), DriverError>>>) -> Vec<String> {
+    let ended = threads.into_iter().map(JoinHandle::join);
+    ended
+        .filter_map(|result| match result {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("a worker panicked: this is a bug in xmpp-bench".to_owned()),
+        })
+        .collect()
+}
+
+struct Conductor {
+    run: Arc<Run>,
+    epoch: Epoch,
+    inboxes: Vec<InboxSender<Message>>,
+    aggregator: Aggregator,
+    recent: Recent,
+    next_second: Offset,
+    stage: Stage,
+    stage_until: Offset,
+    until: Offset,
+    ending: Ending,
+}
+
+impl Conductor {
+    /// One look: takes reports, heeds commands, moves on when it is time. False when all is over.
+    fn turn(&mut self, reports: &Receiver<ShardReport>, commands: &Receiver<Command>) -> bool {
+        let workers_alive = self.take_reports(reports);
+        let now = self.epoch.now();
+        if now >= self.next_second {
+            self.recent = self.aggregator.close_second(now);
+            self.next_second = Offset::from_nanos(u64::from(now.second()) * 1_000_000_000 + 1_500_000_000);
+        }
+        while let Ok(Command::Interrupt) = commands.try_recv() {
+            self.interrupt(now);
+        }
+        self.move_on(now);
+        let silent = self.stage == Stage::Leaving && now > self.stage_until;
+        workers_alive && !self.aggregator.all_finished() && !silent
+    }
+
+    fn take_reports(&mut self, reports: &Receiver<ShardReport>) -> bool {
+        match reports.recv_timeout(LOOK_UP) {
+            Ok(report) => self.aggregator.take(report),
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+        while let Ok(report) = reports.try_recv() {
+            self.aggregator.take(report);
+        }
+        true
+    }
+
+    fn interrupt(&mut self, now: Offset) {
+        match self.stage {
+            Stage::Phases => {
+                self.ending = Ending::Interrupted { at_once: false };
+                self.until = self.until.min(now);
+                self.drain(now);
+            }
+            Stage::Draining => {
+                let second_time = matches!(self.ending, Ending::Interrupted { .. });
+                self.ending = Ending::Interrupted { at_once: second_time };
+                if second_time {
+                    self.leave(now, true);
+                }
+            }
+            Stage::Leaving => {}
+        }
+    }
+
+    fn move_on(&mut self, now: Offset) {
+        match self.stage {
+            Stage::Phases if now >= self.stage_until => self.drain(now),
+            Stage::Phases if self.is_hopeless(now) => {
+                self.ending = Ending::NobodyCameOnline;
+                self.until = self.until.min(now);
+                self.leave(now, false);
+            }
+            Stage::Draining if self.aggregator.all_drained() || now >= self.stage_until => self.leave(now, false),
+            _ => {}
+        }
+    }
+
+    /// Nobody came online, and not for want of time: the target is wrong, or the accounts are.
+    fn is_hopeless(&self, now: Offset) -> bool {
+        let (succeeded, failed) = self.aggregator.logins();
+        let due = u64::from(self.run.plan.population().planned_online(now)).max(1);
+        succeeded == 0 && (failed >= HOPELESS_LOGINS || (failed > 0 && failed >= due))
+    }
+
+    fn drain(&mut self, now: Offset) {
+        self.stage = Stage::Draining;
+        self.stage_until = now + self.run.drain;
+        self.tell(&Message::Stop);
+    }
+
+    fn leave(&mut self, now: Offset, interrupted: bool) {
+        self.stage = Stage::Leaving;
+        self.stage_until = now + LAST_WORDS;
+        self.tell(&Message::Settle(interrupted));
+    }
+
+    fn tell(&self, message: &Message) {
+        for inbox in &self.inboxes {
+            // An inbox that is full empties within a turn of its worker; one that is gone has nobody to tell.
+            while inbox.try_send(message.clone()) == Err(crate::net::InboxFull::Full) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    fn standing(&self) -> Standing<'_> {
+        let now = self.epoch.now();
+        let phases = self.run.plan.phases();
+        let phase = phases.iter().find(|phase| phase.window.contains(now)).map_or("", |phase| &phase.name);
+        let asked = (0..self.run.activities.len()).map(|index| self.run.plan.rate_at(index as u16, now)).sum();
+        Standing {
+            now,
+            stage: self.stage,
+            phase,
+            online: (self.aggregator.online(), self.run.plan.population().logins()),
+            asked_per_second: asked,
+            open: self.aggregator.open(),
+            recent: &self.recent,
+            logins: self.aggregator.logins(),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Names the limits that would bind a run before it starts, and refuses what cannot work.
+//!
+//! Descriptors, ports and memory are arithmetic: a run that needs more than there is would fail half-way with errors that look
+//! like the server's.
+
+use crate::engine::run::Run;
+use crate::net::facts::{self, HostFacts};
+use crate::profile::Pace;
+use crate::record::ledger::ENTRY_BYTES;
+use crate::results::{Host, HostLimits};
+use crate::units::{ByteCount, show_count};
+
+/// Descriptors kept for everything that is not a user's connection.
+const DESCRIPTORS_RESERVED: u64 = 200;
+/// The most memory a ledger may take unless told otherwise: a quarter of the machine's.
+const LEDGER_SHARE: u64 = 4;
+/// A ledger is never smaller than this, entries.
+const LEDGER_ENTRIES_MIN: usize = 1 << 16;
+
+/// What a preflight found.
+#[derive(Clone, Debug)]
+pub struct Preflight {
+    /// The machine, for the result.
+    pub host: Host,
+    /// Room for each worker's ledger, entries.
+    pub ledger_capacity: usize,
+    /// Worth knowing, not fatal.
+    pub warnings: Vec<String>,
+}
+
+/// Why a run is refused before it starts; each says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PreflightError {
+    /// More connections than descriptors.
+    #[error(
+        "this run needs {needed} descriptors and the process may have {limit}: raise the hard limit (ulimit -Hn), or plan \
+         at most {users} users"
+    )]
+    Descriptors {
+        /// Needed.
+        needed: String,
+        /// Allowed.
+        limit: String,
+        /// What would fit.
+        users: String,
+    },
+    /// More connections to one address than ports.
+    #[error(
+        "this run needs {needed} local ports for one target and source address, and there are {available}: give more \
+         addresses (target.source_addresses) or widen net.ipv4.ip_local_port_range"
+    )]
+    Ports {
+        /// Needed.
+        needed: String,
+        /// There.
+        available: String,
+    },
+    /// A ledger beyond memory.
+    #[error(
+        "the ledger would need {needed} ({rate} tracked operations per second, kept for {horizon_s} s each) and may have \
+         {allowed}: lower the rates, or deadline and drain"
+    )]
+    Memory {
+        /// Needed.
+        needed: ByteCount,
+        /// Tracked operations per second.
+        rate: String,
+        /// Seconds each is kept.
+        horizon_s: u64,
+        /// Allowed.
+        allowed: ByteCount,
+    },
+}
+
+/// Looks at the machine and the run. `own_server` says that the server's descriptors are this process's too.
+pub fn look(run: &Run, sources: usize, own_server: bool, workers: usize) -> Result<Preflight, PreflightError> {
+    let limit = facts::raise_descriptor_limit();
+    let host = facts::host();
+    check_descriptors(run, limit, own_server)?;
+    check_ports(run, &host, sources)?;
+    let ledger_capacity = ledger_capacity(run, &host, workers)?;
+    let warnings = warnings(&host);
+    let host = describe(&host, limit, warnings.clone());
+    Ok(Preflight { host, ledger_capacity, warnings })
+}
+
+fn check_descriptors(run: &Run, limit: Option<u64>, own_server: bool) -> Result<(), PreflightError> {
+    let per_user = if own_server { 2 } else { 1 };
+    let needed = u64::from(run.plan.population().logins()) * per_user + DESCRIPTORS_RESERVED;
+    match limit {
+        Some(limit) if needed > limit => Err(PreflightError::Descriptors {
+            needed: show_count(needed),
+            limit: show_count(limit),
+            users: show_count(limit.saturating_sub(DESCRIPTORS_RESERVED) / per_user),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_ports(run: &Run, host: &HostFacts, sources: usize) -> Result<(), PreflightError> {
+    let Some((first, last)) = host.local_ports else { return Ok(()) };
+    let available = u64::from(last.saturating_sub(first)) + 1;
+    let pairs = (run.targets.len() * sources.max(1)) as u64;
+    let needed = u64::from(run.plan.population().logins()).div_ceil(pairs);
+    if needed > available {
+        return Err(PreflightError::Ports { needed: show_count(needed), available: show_count(available) });
+    }
+    Ok(())
+}
+
+/// Entries per worker: its share of the highest rates over the horizon, half as much again.
+fn ledger_capacity(run: &Run, host: &HostFacts, workers: usize) -> Result<usize, PreflightError> {
+    let rate: f64 = run.activities.iter().enumerate().map(|(index, activity)| peak_rate(run, index, activity.pace)).sum();
+    let horizon = run.horizon().as_secs_f64();
+    let entries = (rate * horizon * 1.5) as usize;
+    let needed = ByteCount((entries * ENTRY_BYTES) as u64);
+    let allowed = ByteCount(host.memory.map_or(u64::MAX, |memory| memory.0 / LEDGER_SHARE));
+    if needed > allowed {
+        let rate = format!("{rate:.0}");
+        return Err(PreflightError::Memory { needed, rate, horizon_s: horizon as u64, allowed });
+    }
+    Ok((entries / workers.max(1)).max(LEDGER_ENTRIES_MIN))
+}
+
+fn peak_rate(run: &Run, index: usize, pace: Pace) -> f64 {
+    if let Pace::Every(_) = pace {
+        return pace.over(run.users()).as_per_second();
+    }
+    let phases = run.plan.phases().iter();
+    let ends = phases.flat_map(|phase| {
+        let just_before = phase.window.end - std::time::Duration::from_nanos(1);
+        [run.plan.rate_at(index as u16, phase.window.start), run.plan.rate_at(index as u16, just_before)]
+    });
+    ends.fold(0.0, f64::max)
+}
+
+fn warnings(host: &HostFacts) -> Vec<String> {
+    let mut found = Vec::new();
+    if host.cpus < 2 {
+        found.push("only one CPU: generator and server take turns on it, and latencies include that".to_owned());
+    }
+    if let Some(source) = host.clock_source.as_deref().filter(|&source| source != "tsc" && source != "arch_sys_counter") {
+        found.push(format!("the kernel's clock source is {source}: reading the clock may cost a microsecond"));
+    }
+    if cfg!(debug_assertions) {
+        found.push("this is an unoptimised build: use cargo run --release for numbers that mean something".to_owned());
+    }
+    found
+}
+
+fn describe(host: &HostFacts, limit: Option<u64>, preflight: Vec<String>) -> Host {
+    Host {
+        system: format!("{} {}", std::env::consts::OS, host.architecture),
+        kernel: Some(host.kernel.clone()),
+        cpu_model: host.cpu_model.clone(),
+        cpus: host.cpus as u32,
+        memory_bytes: host.memory.map(|memory| memory.0),
+        clocksource: host.clock_source.clone(),
+        limits: HostLimits {
+            descriptors: limit.or(host.descriptors_soft),
+            port_first: host.local_ports.map(|(first, _)| first),
+            port_last: host.local_ports.map(|(_, last)| last),
+            ..HostLimits::default()
+        },
+        preflight,
+    }
+}

@@ -1,0 +1,94 @@
+//! What a shard hands to the aggregator: once a second, when its log is full, and at turning points.
+
+use crate::engine::shard::{Log, Shard};
+use crate::machine::Secured;
+use crate::net::DriverStats;
+use crate::record::turns::TurnTimes;
+use crate::results::Histogram;
+use crate::sample::LedgerCounts;
+use crate::units::Offset;
+
+/// See the module text. Counts are since the run began; the log, lags and turns since the last report.
+#[derive(Debug)]
+pub struct ShardReport {
+    /// Which shard.
+    pub shard: u16,
+    /// When.
+    pub at: Offset,
+    /// Finished attempts and errors.
+    pub log: Log,
+    /// The ledger's columns, by phase and kind.
+    pub ledger: Vec<[LedgerCounts; 3]>,
+    /// Users online now.
+    pub online: u32,
+    /// Entries open now.
+    pub open: u64,
+    /// offered − intended of everything offered, by phase.
+    pub lags: Vec<Histogram>,
+    /// Turn times, by phase.
+    pub turns: Vec<TurnTimes>,
+    /// What the driver counts.
+    pub stats: DriverStats,
+    /// SCRAM keys found in the cache, and those that had to be derived.
+    pub keys: (u64, u64),
+    /// Logins that succeeded, and attempts that failed.
+    pub logins: (u64, u64),
+    /// TLS handshakes done in full, and resumed ones.
+    pub handshakes: (u64, u64),
+    /// Facts of one channel's TLS, the first time one is secured.
+    pub secured: Option<Box<Secured>>,
+    /// Whether it closes a second.
+    pub ticked: bool,
+    /// Nothing it began is open; it keeps reading for others.
+    pub drained: bool,
+    /// Its last report.
+    pub finished: bool,
+}
+
+/// Why a report is made.
+#[derive(Debug)]
+pub(super) enum Occasion {
+    /// A second is over.
+    Tick,
+    /// The log is full, or the account settled.
+    Between,
+    /// The first channel was secured.
+    Secured(Box<Secured>),
+    /// Everything is over.
+    Last,
+}
+
+impl Shard {
+    /// Hands everything over. The aggregator may be gone already; then nobody wants it.
+    pub(super) fn hand_over(&mut self, at: Offset, occasion: Occasion) {
+        let phases = self.run.plan.phases().len();
+        let watch = &mut self.watch;
+        let _ = self.outlet.send(ShardReport {
+            shard: self.number,
+            at,
+            log: self.recorder.take_log(Log::default()),
+            ledger: self.recorder.ledger_counts().to_vec(),
+            online: self.online_count,
+            open: self.recorder.open(),
+            lags: std::mem::replace(&mut watch.lags, vec![Histogram::new(); phases]),
+            turns: std::mem::replace(&mut watch.turns, vec![TurnTimes::default(); phases]),
+            stats: watch.stats.clone(),
+            keys: watch.keys,
+            logins: watch.logins,
+            handshakes: watch.handshakes,
+            ticked: matches!(occasion, Occasion::Tick),
+            finished: matches!(occasion, Occasion::Last),
+            secured: if let Occasion::Secured(secured) = occasion { Some(secured) } else { None },
+            drained: watch.drained,
+        });
+    }
+
+    pub(super) fn note_secured(&mut self, at: Offset, secured: Box<Secured>) {
+        let first = self.watch.handshakes == (0, 0);
+        self.watch.handshakes.0 += u64::from(!secured.resumed);
+        self.watch.handshakes.1 += u64::from(secured.resumed);
+        if first {
+            self.hand_over(at, Occasion::Secured(secured));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Masking passwords in a profile's text, so that no result and no message shows one.
+//!
+//! It works on the text and not on the parsed document, so it also covers what does not parse. Every masked byte becomes
+//! one star: places stay where they are.
+
+use std::ops::Range;
+
+/// `text` (TOML, or a `--set` override) with every password's characters replaced by stars.
+pub(super) fn mask(text: &str) -> String {
+    const KEY: &str = "password";
+    let mut masked = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(found) = text[at..].find(KEY) {
+        let behind = at + found + KEY.len();
+        let value = value_behind(text, behind).unwrap_or(behind..behind);
+        masked.push_str(&text[at..value.start]);
+        masked.extend(text[value.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }));
+        at = value.end.max(behind);
+    }
+    masked.push_str(&text[at..]);
+    masked
+}
+
+/// The inside of the value that a key ending at `at` has, if it is a key.
+fn value_behind(text: &str, at: usize) -> Option<Range<usize>> {
+    let rest = text[at..].trim_start_matches(['"', '\'', ' ', '\t']);
+    let rest = rest.strip_prefix('=')?.trim_start_matches([' ', '\t']);
+    let start = text.len() - rest.len();
+    for quotes in ["\"\"\"", "'''", "\"", "'"] {
+        if let Some(inside) = rest.strip_prefix(quotes) {
+            return Some(start + quotes.len()..start + quotes.len() + closing(inside, quotes));
+        }
+    }
+    let end = rest.find('\n').unwrap_or(rest.len());
+    Some(start..start + end)
+}
+
+/// Where `quotes` close; the end of the line or text if they do not.
+fn closing(inside: &str, quotes: &str) -> usize {
+    let escapes = quotes.starts_with('"');
+    let limit = if quotes.len() == 1 { inside.find('\n').unwrap_or(inside.len()) } else { inside.len() };
+    let mut at = 0;
+    while at < limit {
+        let rest = &inside[at..limit];
+        if rest.starts_with(quotes) {
+            return at;
+        }
+        let mut chars = rest.chars();
+        let first = chars.next().map_or(1, char::len_utf8);
+        let escaped = if escapes && rest.starts_with('\\') { chars.next().map_or(0, char::len_utf8) } else { 0 };
+        at += first + escaped;
+    }
+    limit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_become_stars_of_the_same_length_and_nothing_else_does() {
+        for (text, masked) in [
+            ("password = \"p{n}\" # it", "password = \"****\" # it"),
+            ("password='a'\ncount = 1", "password='*'\ncount = 1"),
+            ("\"password\" = \"a\\\"b\"", "\"password\" = \"****\""),
+            ("password = \"\"\"a\nb\"\"\"\nx = 1", "password = \"\"\"*\n*\"\"\"\nx = 1"),
+            ("password = open\nx", "password = ****\nx"),
+            ("password = \"open\nx", "password = \"****\nx"),
+            ("users.0.password=1234", "users.0.password=****"),
+            ("users=[{password=\"pässe\", count=1}]", "users=[{password=\"******\", count=1}]"),
+            ("# a password is needed", "# a password is needed"),
+        ] {
+            assert_eq!(mask(text), masked);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn masking_keeps_every_place(text in "(password|[ =\"'\\\\a-c\né#{}])*") {
+            proptest::prop_assert_eq!(mask(&text).len(), text.len());
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Reading `[[activity]]`: the keys all activities share; the others are the registry's.
+
+use std::time::Duration;
+
+use super::super::ActivityPlan;
+use super::super::document::{Node, Value};
+use super::super::group::{Accounts, Group};
+use super::super::keys::{Given, Keys, Reported, Surroundings};
+use super::super::problem::{Wrong, did_you_mean};
+use super::super::registry::{KeySpec, KindSpec, Planned, Presence, Recipients, Registry, Shape};
+use super::super::value::{Arrivals, Pace};
+use super::PaceRate;
+
+/// The keys every activity has.
+pub const ACTIVITY_KEYS: &[KeySpec] = &[
+    KeySpec { name: "kind", shape: Shape::Text, presence: Presence::Required, doc: "what users do" },
+    KeySpec {
+        name: "rate",
+        shape: Shape::PaceRate,
+        presence: Presence::Optional,
+        doc: "how often in all (\"200/s\") or per user online (\"2/min per user\"); either this or `every`",
+    },
+    KeySpec {
+        name: "every",
+        shape: Shape::Duration,
+        presence: Presence::Optional,
+        doc: "how often for each user online, at a fixed phase of its own: \"10s\"; either this or `rate`",
+    },
+    KeySpec {
+        name: "arrivals",
+        shape: Shape::Choice(&["poisson", "constant"]),
+        presence: Presence::Default("\"poisson\""),
+        doc: "how the instants of a `rate` are spread",
+    },
+];
+
+/// Reads one activity.
+pub(in crate::profile) fn read<R: Registry>(
+    node: &Node,
+    registry: &R,
+    groups: Option<&[Group]>,
+    surroundings: Surroundings<'_>,
+) -> Result<ActivityPlan<R::Activity>, Reported> {
+    let Value::Table(table) = &node.value else {
+        let message = format!("an activity must be a table, not {}", node.value.describe());
+        return Err(surroundings.notebook.say(&node.place, message, "begin each one with [[activity]]"));
+    };
+    let Some(entry) = table.get("kind") else {
+        let message = "[[activity]] has no `kind`";
+        return Err(surroundings.notebook.say(&node.place, message, format!("add `kind`: {}", kinds(registry))));
+    };
+    let spec = kind(&entry.node, registry).map_err(|wrong| {
+        let message = format!("`kind` {}", wrong.message);
+        surroundings.notebook.say(&entry.node.place, message, wrong.help.unwrap_or_default())
+    })?;
+    let specs = [ACTIVITY_KEYS, spec.keys];
+    let name = format!("[[activity]] of kind \"{}\"", spec.kind);
+    let mut keys = Keys::open(&name, table, &node.place, &specs, surroundings);
+    let pace = read_pace(&mut keys);
+    let arrivals = read_arrivals(&mut keys);
+    let activity = registry.read(spec.kind, &mut keys)?;
+    if let Some(groups) = groups {
+        check_recipients(&keys, activity.recipients(), groups)?;
+    }
+    Ok(ActivityPlan { kind: spec.kind, pace: pace?, arrivals: arrivals?, activity })
+}
+
+fn kind<'a, R: Registry>(node: &Node, registry: &'a R) -> Result<&'a KindSpec, Wrong> {
+    let text = Given(node).text("the name of an activity")?;
+    registry.kinds().iter().find(|spec| spec.kind == text).ok_or_else(|| {
+        let wrong = Wrong::new(format!("is no activity: \"{}\"", super::shorten(text)));
+        wrong.help(did_you_mean(text, registry.kinds().iter().map(|spec| spec.kind)))
+    })
+}
+
+fn kinds<R: Registry>(registry: &R) -> String {
+    let listed: Vec<String> = registry.kinds().iter().map(|spec| format!("\"{}\"", spec.kind)).collect();
+    listed.join(" or ")
+}
+
+fn read_pace(keys: &mut Keys<'_>) -> Result<Pace, Reported> {
+    let rate = keys.find::<PaceRate>("rate");
+    let every = keys.find::<Duration>("every");
+    match (rate?, every?) {
+        (Some(rate), None) => Ok(rate.0),
+        (None, Some(period)) if period < Duration::from_millis(1) => {
+            Err(keys.refuse("every", Wrong::new("must be at least 1ms")))
+        }
+        (None, Some(period)) => Ok(Pace::Every(period)),
+        (Some(_), Some(_)) => {
+            let wrong = Wrong::new("and `rate` exclude each other");
+            Err(keys.refuse("every", wrong.help("`rate` is a rate in all or per user, `every` a period per user")))
+        }
+        (None, None) => Err(keys.missing("rate")),
+    }
+}
+
+fn read_arrivals(keys: &mut Keys<'_>) -> Result<Arrivals, Reported> {
+    let arrivals =
+        keys.choose("arrivals", &[("poisson", Arrivals::Poisson), ("constant", Arrivals::Constant)])?;
+    if !keys.has("every") {
+        return Ok(arrivals);
+    }
+    if keys.has("arrivals") {
+        let wrong = Wrong::new("is no use with `every`, which is periodic per user");
+        return Err(keys.refuse("arrivals", wrong.help("leave it out, or say `rate` instead of `every`")));
+    }
+    Ok(Arrivals::Constant)
+}
+
+fn check_recipients(keys: &Keys<'_>, recipients: Recipients, groups: &[Group]) -> Result<(), Reported> {
+    if recipients == Recipients::Server {
+        return Ok(());
+    }
+    let key = if keys.has("to") { "to" } else { "kind" };
+    let users: u64 = groups.iter().map(|group| u64::from(group.count)).sum();
+    let wrong = if users < 2 {
+        Wrong::new("needs two users, and the profile has one").help("raise `count` in [[users]]")
+    } else if let Some(group) = groups.iter().find(|group| matches!(group.accounts, Accounts::Anonymous)) {
+        Wrong::new(format!("needs users whose address is known beforehand; those of `{}` are anonymous", group.name))
+            .help("anonymous users can only do what needs no other user")
+    } else if let Some(group) = groups.iter().find(|group| recipients == Recipients::Contact && group.contacts == 0) {
+        Wrong::new(format!("needs contacts, and the users of `{}` have none", group.name))
+            .help("set `contacts` in [[users]], or write to = \"online\"")
+    } else {
+        return Ok(());
+    };
+    Err(keys.refuse(key, wrong))
+}

@@ -1,0 +1,175 @@
+//! Reading `[slo]`: names out of what this profile measures, and conditions on them.
+
+use super::super::document::{Entry, Table, Value, shorten};
+use super::super::keys::Reported;
+use super::super::problem::{Notebook, Wrong, suggestion};
+use super::super::registry::{KindSpec, Vocabulary};
+use super::super::slo::{Bound, Comparison, Condition, Metric, Slo};
+use crate::units::{Quantile, parse_duration};
+
+/// More objectives than this are a mistake.
+const SLOS_MAX: usize = 1_000;
+
+/// What can be measured, here and elsewhere.
+pub(in crate::profile) struct Measurable<'a> {
+    /// The kinds this profile's activities have.
+    pub(in crate::profile) used: Vec<&'a KindSpec>,
+    /// All kinds there are.
+    pub(in crate::profile) kinds: &'a [KindSpec],
+    pub(in crate::profile) vocabulary: &'a Vocabulary,
+}
+
+/// Reads the whole table.
+pub(in crate::profile) fn read(
+    table: &Table,
+    measurable: &Measurable<'_>,
+    notebook: &Notebook,
+) -> Result<Vec<Slo>, Reported> {
+    let mut slos = Vec::new();
+    let mut result = Ok(());
+    for entry in table.entries.iter().take(SLOS_MAX) {
+        match slo(entry, measurable, notebook) {
+            Ok(slo) => slos.push(slo),
+            Err(reported) => result = Err(reported),
+        }
+    }
+    if let Some(entry) = table.entries.get(SLOS_MAX) {
+        return Err(notebook.say(&entry.place, format!("there are more than {SLOS_MAX} objectives"), ""));
+    }
+    result.map(|()| slos)
+}
+
+fn slo(entry: &Entry, measurable: &Measurable<'_>, notebook: &Notebook) -> Result<Slo, Reported> {
+    let say = |place, wrong: Wrong| {
+        notebook.say(place, format!("`{}` {}", shorten(&entry.key), wrong.message), wrong.help.unwrap_or_default())
+    };
+    let metric = measurable.metric(entry).map_err(|wrong| say(&entry.place, wrong))?;
+    let Value::Text(text) = &entry.node.value else {
+        let wrong = Wrong::new(format!("must be a condition, not {}", entry.node.value.describe()));
+        return Err(say(&entry.node.place, wrong.help(example(&metric))));
+    };
+    let condition = condition(text, &metric).map_err(|wrong| say(&entry.node.place, wrong))?;
+    Ok(Slo { name: entry.key.clone(), text: text.clone(), metric, condition })
+}
+
+impl Measurable<'_> {
+    fn metric(&self, entry: &Entry) -> Result<Metric, Wrong> {
+        let name = entry.key.as_str();
+        if let Value::Table(_) = entry.node.value {
+            let wrong = Wrong::new("is a table: the name of an objective has dots in it");
+            return Err(wrong.help("put the whole name in quotes: \"message.delivery.p99\" = \"<= 250ms\""));
+        }
+        if let Some(metric) = self.operation_metric(name)? {
+            return Ok(metric);
+        }
+        if let Some((ledger, column)) = name.rsplit_once('.')
+            && self.ledgers().any(|known| known == ledger)
+            && self.vocabulary.ledger_columns.contains(&column)
+        {
+            return Ok(Metric::Ledger { ledger: ledger.to_owned(), column: column.to_owned() });
+        }
+        Err(self.unknown(name))
+    }
+
+    /// The metric of the longest operation whose name begins `name`, if there is one.
+    fn operation_metric(&self, name: &str) -> Result<Option<Metric>, Wrong> {
+        let fits = |operation: &&str| name.strip_prefix(*operation).is_some_and(|rest| rest.starts_with('.'));
+        let Some(operation) = self.operations().filter(fits).max_by_key(|operation| operation.len()) else {
+            return Ok(None);
+        };
+        let statistic = &name[operation.len() + 1..];
+        if statistic == "rate" {
+            return Ok(Some(Metric::Throughput(operation.to_owned())));
+        }
+        if let Some(quantile) = quantile(statistic) {
+            return Ok(Some(Metric::Response(operation.to_owned(), quantile)));
+        }
+        if statistic.contains('.') || self.ledgers().any(|ledger| ledger == operation) {
+            return Ok(None);
+        }
+        let wrong = Wrong::new(format!("is no statistic of `{operation}`"));
+        Err(wrong.help("known are percentiles like p50, p99, p99.9, and rate"))
+    }
+
+    fn unknown(&self, name: &str) -> Wrong {
+        let family = name.split('.').next().unwrap_or(name);
+        let elsewhere = self.kinds.iter().find(|spec| {
+            let measures = spec.operations.iter().any(|operation| name.starts_with(&format!("{operation}.")));
+            !self.used.contains(spec) && (measures || spec.kind == family)
+        });
+        if let Some(spec) = elsewhere {
+            let wrong = Wrong::new("is not measured by any activity of this profile");
+            return wrong.help(format!("add an [[activity]] of kind \"{}\", or leave the objective out", spec.kind));
+        }
+        let wrong = Wrong::new("is nothing this profile measures");
+        let names = self.names();
+        match suggestion(name, names.iter().map(String::as_str)) {
+            Some(known) => wrong.help(format!("did you mean \"{known}\"?")),
+            None => wrong.help(format!("known here: {}", names.join(", "))),
+        }
+    }
+
+    /// One name of each thing that can be named, for suggestions.
+    fn names(&self) -> Vec<String> {
+        let columns = |ledger| self.vocabulary.ledger_columns.iter().map(move |column| format!("{ledger}.{column}"));
+        self.operations().map(|name| format!("{name}.p99")).chain(self.ledgers().flat_map(columns)).collect()
+    }
+
+    fn operations(&self) -> impl Iterator<Item = &str> {
+        let own = self.used.iter().flat_map(|spec| spec.operations);
+        own.chain(self.vocabulary.operations).copied()
+    }
+
+    fn ledgers(&self) -> impl Iterator<Item = &str> {
+        self.used.iter().filter_map(|spec| spec.ledger)
+    }
+}
+
+/// `p50`, `p99.9`, or as result files spell it, `p99_9`.
+fn quantile(text: &str) -> Option<Quantile> {
+    let number = text.strip_prefix('p')?;
+    let digits = |part: &str| !part.is_empty() && part.len() <= 6 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, fraction) = number.split_once(['.', '_']).unwrap_or((number, "0"));
+    let percent: f64 = (digits(whole) && digits(fraction)).then(|| format!("{whole}.{fraction}").parse().ok())??;
+    (percent > 0.0 && percent < 100.0).then(|| Quantile::new(percent / 100.0))?
+}
+
+fn condition(text: &str, metric: &Metric) -> Result<Condition, Wrong> {
+    const COMPARISONS: [(&str, Comparison); 5] = [
+        ("<=", Comparison::AtMost),
+        (">=", Comparison::AtLeast),
+        ("==", Comparison::Equal),
+        ("<", Comparison::Below),
+        (">", Comparison::Above),
+    ];
+    let wrong = || Wrong::new(format!("must be a condition, not \"{}\"", shorten(text))).help(example(metric));
+    let found = COMPARISONS.into_iter().find_map(|(sign, comparison)| Some((comparison, text.trim().strip_prefix(sign)?)));
+    let (comparison, bound) = found.ok_or_else(wrong)?;
+    let bound = self::bound(bound.trim(), metric).ok_or_else(wrong)?;
+    if comparison == Comparison::Equal && !matches!(bound, Bound::Count(_)) {
+        return Err(Wrong::new("can be held equal to a count only").help("use <= or >="));
+    }
+    Ok(Condition { comparison, bound })
+}
+
+fn bound(text: &str, metric: &Metric) -> Option<Bound> {
+    match metric {
+        Metric::Response(..) => parse_duration(text).ok().map(Bound::Time),
+        Metric::Throughput(_) => text.parse().ok().map(Bound::Rate),
+        Metric::Ledger { .. } => match text.strip_suffix('%') {
+            Some(percent) => {
+                let percent: f64 = percent.trim().parse().ok()?;
+                (0.0..=100.0).contains(&percent).then_some(Bound::Share(percent / 100.0))
+            }
+            None => text.parse().ok().map(Bound::Count),
+        },
+    }
+}
+
+const fn example(metric: &Metric) -> &'static str {
+    match metric {
+        Metric::Response(..) => "write it like \"<= 250ms\"",
+        Metric::Throughput(_) => "write it like \">= 99/s\"",
+        Metric::Ledger { .. } => "write it like \"== 0\", or as a share of the expected ones: \"< 1%\"",
+    }
+}

@@ -1,0 +1,302 @@
+//! The summary a person understands in ten seconds, printed to stdout after a run.
+//!
+//! Order of importance: whether the numbers can be trusted, whether the objectives were met, the numbers of each
+//! measured phase, the account of messages, errors, where the rest is. Every mark (✓ ✗ ? !) has a word beside it, and
+//! colour only repeats what the words say.
+//!
+//! This module computes nothing a result file does not hold, and shows nothing it does not support: a percentile with
+//! too few observations is a dash, one that lies among attempts that never completed is `> deadline`.
+
+mod tables;
+mod text;
+
+use std::collections::BTreeMap;
+
+use crate::results::{
+    ErrorCount, Evidence, Extended, LedgerCounts, Operation, Phase, RunResult, Slo, SloState, Unit,
+    VerdictState,
+};
+use crate::units::{ByteCount, Rate, show_count, show_duration, show_micros, show_percent};
+use text::{Page, Tone};
+
+/// How the summary is to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// The terminal's width, columns; at least 80 are used.
+    pub width: u16,
+    /// Whether colour may be used (a terminal, and no `NO_COLOR`).
+    pub colour: bool,
+}
+
+impl Style {
+    /// The narrowest page.
+    pub const WIDTH_MIN: u16 = 80;
+}
+
+impl Default for Style {
+    /// For a pipe: 80 columns, no colour.
+    fn default() -> Self {
+        Self { width: Self::WIDTH_MIN, colour: false }
+    }
+}
+
+/// The summary of a result. `place` says where the result file is, if there is one.
+pub fn render(result: &RunResult, place: Option<&str>, style: Style) -> String {
+    let mut page = Page::new(style);
+    verdict(&mut page, result);
+    objectives(&mut page, &result.slo);
+    measurements(&mut page, result);
+    accounts(&mut page, result);
+    errors(&mut page, &result.errors);
+    ending(&mut page, result, place);
+    page.into_text()
+}
+
+fn verdict(page: &mut Page, result: &RunResult) {
+    let state = result.verdict.state;
+    let (tone, meaning) = match state {
+        VerdictState::Valid => {
+            (Tone::Good, "the numbers say how the server answered the load that was asked for")
+        }
+        VerdictState::ServerLimited => {
+            (Tone::Bad, "the server did not keep up with the load that was asked for")
+        }
+        VerdictState::GeneratorLimited => {
+            (Tone::Bad, "the generator was the limit: do not judge the server by these numbers")
+        }
+        VerdictState::Interrupted => {
+            (Tone::Warn, "the run was cut short: what is here is true, but not all of it")
+        }
+    };
+    page.headline("Verdict: ", state.as_str(), tone, meaning);
+    page.line(1, &subject(result));
+    for evidence in result.verdict.evidence.iter().filter(|evidence| evidence.state != VerdictState::Valid) {
+        page.marked(
+            "✗",
+            Tone::Bad,
+            &format!("{}, which says {}", observation(evidence), evidence.state.as_str()),
+        );
+    }
+    if let Some(held) = held(&result.verdict.evidence) {
+        page.marked("✓", Tone::Good, &format!("held: {held}"));
+    }
+    for note in &result.verdict.notes {
+        page.marked("!", Tone::Warn, note);
+    }
+    if result.target.insecure {
+        page.marked("!", Tone::Warn, "certificates were not verified (insecure)");
+    }
+}
+
+fn subject(result: &RunResult) -> String {
+    let target = result.target.urls.join(", ");
+    let server = result.target.identity.as_ref();
+    let server = server.map_or_else(String::new, |server| format!(" ({} {})", server.name, server.version));
+    let measured = result.phases.iter().filter(|phase| phase.measured).map(seconds_of).sum::<f64>();
+    format!(
+        "{} against {target}{server}, {} measured, seed {}",
+        result.profile.name,
+        span(measured),
+        result.seed
+    )
+}
+
+/// The predicates that held, each where it came closest to its bound.
+fn held(evidence: &[Evidence]) -> Option<String> {
+    let mut closest: BTreeMap<&str, (&Evidence, f64)> = BTreeMap::new();
+    for one in evidence.iter().filter(|one| one.state == VerdictState::Valid) {
+        let share = one.observed.finite().map_or(0.0, |seen| seen / one.bound);
+        let entry = closest.entry(&one.predicate).or_insert((one, share));
+        if share > entry.1 {
+            *entry = (one, share);
+        }
+    }
+    let texts: Vec<String> = closest.values().map(|(one, _)| observation(one)).collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
+fn observation(evidence: &Evidence) -> String {
+    let Evidence { predicate, bound, observed, unit, window, phase, .. } = evidence;
+    let place = phase.as_deref().map_or_else(|| window.clone(), |phase| format!("{window} of {phase}"));
+    format!("{predicate} {}, bound {} ({place})", extended(*observed, *unit), quantity(*bound, *unit))
+}
+
+fn objectives(page: &mut Page, slos: &[Slo]) {
+    if slos.is_empty() {
+        return;
+    }
+    page.title("Objectives");
+    for slo in slos {
+        let (mark, tone, word) = match slo.state {
+            SloState::Passed => ("✓", Tone::Good, "passed"),
+            SloState::Failed => ("✗", Tone::Bad, "failed"),
+            SloState::Undecided => ("?", Tone::Warn, "undecided"),
+        };
+        let reason = if slo.reason.is_empty() { String::new() } else { format!("; {}", slo.reason) };
+        page.marked(
+            mark,
+            tone,
+            &format!(
+                "{word}: {} {}: {} over {} {} in {}{reason}",
+                slo.name,
+                slo.bound,
+                extended(slo.observed, slo.unit),
+                show_count(slo.population.count),
+                slo.population.of,
+                slo.phase,
+            ),
+        );
+    }
+}
+
+fn measurements(page: &mut Page, result: &RunResult) {
+    if result.operations.is_empty() {
+        page.title("Nothing was measured");
+        page.line(1, "No operation was attempted in this run.");
+        return;
+    }
+    for phase in result.phases.iter().filter(|phase| phase.measured) {
+        page.title(&format!("Phase {}, {} measured", phase.name, span(seconds_of(phase))));
+        if phase.operations.is_empty() {
+            page.line(1, "No operation was attempted in this phase.");
+            continue;
+        }
+        page.table(tables::times(&headliners(&phase.operations), page.width()));
+        page.gap();
+        page.table(tables::throughput(&headliners(&phase.operations), phase, &result.series, page.width()));
+    }
+    let elsewhere = elsewhere(result);
+    if !elsewhere.is_empty() {
+        page.title("Outside the measured phases, over the whole run");
+        page.table(tables::times(&headliners(&elsewhere), page.width()));
+        page.gap();
+        page.table(tables::outcomes(&headliners(&elsewhere), page.width()));
+    }
+    page.gap();
+    page.line(1, "Response time: from the instant the plan wanted it. Percentiles are over all attempts;");
+    page.line(1, "what never completed ranks as > deadline. –: too few attempts for that percentile.");
+}
+
+/// Operations that happened in no measured phase.
+fn elsewhere(result: &RunResult) -> BTreeMap<String, Operation> {
+    let measured = |name: &String| {
+        result.phases.iter().any(|phase| phase.measured && phase.operations.contains_key(name))
+    };
+    let operations = result.operations.iter().filter(|(name, _)| !measured(name));
+    operations.map(|(name, operation)| (name.clone(), operation.clone())).collect()
+}
+
+/// All operations but the steps of another one (`login.tls` of `login`): those are in the result file.
+fn headliners(operations: &BTreeMap<String, Operation>) -> Vec<(&str, &Operation)> {
+    let is_step = |name: &str| name.rsplit_once('.').is_some_and(|(whole, _)| operations.contains_key(whole));
+    let shown = operations.iter().filter(|(name, _)| !is_step(name));
+    shown.map(|(name, operation)| (name.as_str(), operation)).collect()
+}
+
+fn accounts(page: &mut Page, result: &RunResult) {
+    let ledger = &result.ledger;
+    let kinds = [("message", ledger.message), ("groupchat", ledger.groupchat), ("presence", ledger.presence)];
+    let used: Vec<_> = kinds.into_iter().filter(|(_, counts)| *counts != LedgerCounts::default()).collect();
+    if used.is_empty() {
+        return;
+    }
+    page.title("Delivery account, whole run");
+    for (name, counts) in used {
+        account(page, name, &counts);
+    }
+}
+
+fn account(page: &mut Page, name: &str, counts: &LedgerCounts) {
+    let LedgerCounts { expected, delivered, lost, failed, indeterminate, .. } = *counts;
+    let settled = [delivered, lost, failed, indeterminate].into_iter().map(u128::from).sum::<u128>();
+    let equation = format!(
+        "{name}: {} expected = {} delivered + {} lost + {} failed + {} indeterminate",
+        show_count(expected),
+        show_count(delivered),
+        show_count(lost),
+        show_count(failed),
+        show_count(indeterminate),
+    );
+    match (settled == u128::from(expected), lost + failed + indeterminate) {
+        (false, _) => {
+            page.marked("✗", Tone::Bad, &format!("{equation}: DOES NOT ADD UP, a bug of xmpp-bench"))
+        }
+        (true, 0) => page.marked("✓", Tone::Good, &format!("{equation}: all delivered")),
+        (true, _) => page.marked("!", Tone::Warn, &equation),
+    }
+    page.line(3, &beside(counts));
+}
+
+/// The columns beside the equation that hold anything.
+fn beside(counts: &LedgerCounts) -> String {
+    let LedgerCounts { late, reordered, duplicated, misdelivered, unsent, replayed, stale, .. } = *counts;
+    let named = |columns: &[(&str, u64)]| -> String {
+        let present = columns.iter().filter(|(_, count)| *count > 0);
+        let texts: Vec<String> =
+            present.map(|(name, count)| format!("{} {name}", show_count(*count))).collect();
+        if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
+    };
+    let within = named(&[("late", late), ("reordered", reordered)]);
+    let outside = named(&[
+        ("duplicated", duplicated),
+        ("misdelivered", misdelivered),
+        ("unsent", unsent),
+        ("replayed", replayed),
+        ("stale", stale),
+    ]);
+    format!("late or reordered among the delivered: {within}; beside the account: {outside}")
+}
+
+/// Kinds of errors shown; the file has all.
+const ERRORS_SHOWN: usize = 8;
+
+fn errors(page: &mut Page, errors: &[ErrorCount]) {
+    if errors.is_empty() {
+        return;
+    }
+    let total: u128 = errors.iter().map(|error| u128::from(error.count)).sum();
+    page.title(&format!("Errors: {}", show_count(u64::try_from(total).unwrap_or(u64::MAX))));
+    page.table(tables::errors(&errors[..errors.len().min(ERRORS_SHOWN)], page.width()));
+    if errors.len() > ERRORS_SHOWN {
+        page.line(1, &format!("and {} more kinds, in the result file", errors.len() - ERRORS_SHOWN));
+    }
+}
+
+fn ending(page: &mut Page, result: &RunResult, place: Option<&str>) {
+    page.gap();
+    for reason in &result.exit.reasons {
+        page.line(0, &format!("Exit code {}: {}", reason.code, reason.reason));
+    }
+    if let Some(place) = place {
+        page.line(0, &format!("Result: {place}"));
+    }
+}
+
+fn seconds_of(phase: &Phase) -> f64 {
+    (phase.end_s - phase.start_s).max(0.0)
+}
+
+fn span(seconds: f64) -> String {
+    std::time::Duration::try_from_secs_f64(seconds).map_or_else(|_| "?".to_owned(), show_duration)
+}
+
+fn extended(value: Extended<f64>, unit: Unit) -> String {
+    match (value, unit) {
+        (Extended::Unsupported, _) => "–".to_owned(),
+        (Extended::Infinite, Unit::Micros) => tables::BEYOND.to_owned(),
+        (Extended::Infinite, _) => "∞".to_owned(),
+        (Extended::Finite(value), unit) => quantity(value, unit),
+    }
+}
+
+fn quantity(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Micros => show_micros(value.round() as u64),
+        Unit::PerSecond => {
+            Rate::per_second(value).map_or_else(|| format!("{value}/s"), |rate| rate.to_string())
+        }
+        Unit::Share => show_percent(value),
+        Unit::Count => show_count(value.round() as u64),
+        Unit::Bytes => ByteCount(value.round() as u64).to_string(),
+    }
+}

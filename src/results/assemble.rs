@@ -1,0 +1,106 @@
+//! Putting a result together. A finished run and a journal left by a killed one go the same way.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Exit, ExitReason, Generator, Host, KeyCache, Layout, Ledgers, Profile, RunResult, SCHEMA, SchemaVersion,
+    Slo, Target, Tool, Totals, Verdict, VerdictState,
+};
+
+/// What is known before a run begins; the journal's header.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Preamble {
+    /// The schema's version.
+    pub schema: SchemaVersion,
+    /// The program.
+    pub tool: Tool,
+    /// Names the run.
+    pub run_id: String,
+    /// When it begins, RFC 3339.
+    pub started: String,
+    /// The command line, passwords blotted out.
+    pub command: Vec<String>,
+    /// The seed.
+    pub seed: u64,
+    /// What is asked for.
+    pub profile: Profile,
+    /// The machine.
+    pub host: Host,
+    /// The server, as far as it is known before the first login.
+    pub target: Target,
+    /// Phases, operations and groups.
+    pub layout: Layout,
+}
+
+/// What is known only at the end; the journal's last record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conclusion {
+    /// Whether the numbers can be trusted.
+    pub verdict: Verdict,
+    /// The exit code and its reasons.
+    pub exit: Exit,
+    /// Objectives and what became of them.
+    pub slo: Vec<Slo>,
+    /// The server, with all that was learnt of it.
+    pub target: Target,
+    /// SCRAM keys.
+    pub keys: KeyCache,
+    /// What the generator saw of itself.
+    pub generator: Generator,
+    /// The accounts per phase, settled.
+    pub ledgers: Vec<Ledgers>,
+}
+
+impl Conclusion {
+    /// What can be said of a run that never came to its end: open entries are indeterminate, the verdict is
+    /// interrupted, objectives are not judged.
+    pub fn of_a_killed_run(
+        preamble: &Preamble,
+        mut ledgers: Vec<Ledgers>,
+        generator: Generator,
+        keys: KeyCache,
+    ) -> Self {
+        ledgers.iter_mut().for_each(Ledgers::close);
+        let note = "the run was killed before its end: this is what its journal holds".to_owned();
+        Self {
+            verdict: Verdict {
+                state: VerdictState::Interrupted,
+                evidence: Vec::new(),
+                notes: vec![note.clone()],
+            },
+            exit: Exit { code: 130, reasons: vec![ExitReason { code: 130, reason: note }] },
+            slo: Vec::new(),
+            target: preamble.target.clone(),
+            keys,
+            generator,
+            ledgers,
+        }
+    }
+}
+
+/// The result of a run. `complete` says whether the run itself came to its end and drew the conclusion.
+pub fn assemble(preamble: Preamble, totals: &Totals, conclusion: Conclusion, complete: bool) -> RunResult {
+    let Conclusion { verdict, exit, slo, target, keys, generator, ledgers } = conclusion;
+    RunResult {
+        schema: SCHEMA,
+        complete,
+        verdict,
+        exit,
+        tool: preamble.tool,
+        run_id: preamble.run_id,
+        started: preamble.started,
+        command: preamble.command,
+        seed: preamble.seed,
+        profile: preamble.profile,
+        host: preamble.host,
+        target,
+        slo,
+        operations: totals.operations(),
+        ledger: Ledgers::sum(&ledgers),
+        phases: totals.phases(&ledgers),
+        errors: totals.errors(),
+        keys,
+        generator,
+        series: totals.series(),
+    }
+}

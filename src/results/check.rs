@@ -1,0 +1,275 @@
+//! Whether a result agrees with itself. Asserted at the end of every run, and of every file kept in `results/`.
+//!
+//! The JSON Schema says what a result looks like; this says what must be true of its numbers: the accounts' equation,
+//! the sums over phases, groups and seconds, and that every printed percentile follows from the histogram beside it.
+
+use std::collections::BTreeMap;
+
+use super::histogram::Histogram;
+use super::totals::{is_completed, is_indeterminate};
+use super::{
+    Distribution, Figures, LedgerCounts, Ledgers, Operation, OperationSeries, Phase, RunResult, Series,
+};
+use crate::sample::LedgerKind;
+
+/// Everything in which a result contradicts itself, one line each; empty for a sound one.
+pub fn contradictions(result: &RunResult) -> Vec<String> {
+    let mut found = Findings::default();
+    if let Err(error) = result.schema.check_readable() {
+        found.say("schema", error);
+    }
+    check_judgement(&mut found, result);
+    check_ledgers(&mut found, result);
+    for (name, operation) in &result.operations {
+        check_operation(&mut found, &format!("operations.{name}"), operation);
+        check_sum_over_phases(&mut found, name, operation, &result.phases);
+    }
+    for phase in &result.phases {
+        for (name, operation) in &phase.operations {
+            check_operation(&mut found, &format!("phase {}: operations.{name}", phase.name), operation);
+        }
+    }
+    check_series(&mut found, &result.series, &result.phases);
+    found.0
+}
+
+#[derive(Default)]
+struct Findings(Vec<String>);
+
+impl Findings {
+    fn say(&mut self, place: &str, what: impl std::fmt::Display) {
+        self.0.push(format!("{place}: {what}"));
+    }
+
+    fn equal(&mut self, place: &str, what: &str, left: u128, right: u128) {
+        if left != right {
+            self.say(place, format_args!("{what}: {left} is not {right}"));
+        }
+    }
+}
+
+fn check_judgement(found: &mut Findings, result: &RunResult) {
+    let (verdict, exit) = (&result.verdict, &result.exit);
+    if let Some(evidence) = verdict.evidence.iter().find(|evidence| evidence.state < verdict.state) {
+        let (state, ignored) = (verdict.state.as_str(), evidence.state.as_str());
+        found.say("verdict", format_args!("it is {state} though `{}` says {ignored}", evidence.predicate));
+    }
+    let backed = exit.reasons.iter().any(|reason| reason.code == exit.code);
+    if backed == (exit.code == 0) {
+        found.say("exit", format_args!("code {} does not agree with its reasons", exit.code));
+    }
+}
+
+fn check_ledgers(found: &mut Findings, result: &RunResult) {
+    check_equation(found, "ledger", &result.ledger);
+    for phase in &result.phases {
+        check_equation(found, &format!("phase {}: ledger", phase.name), &phase.ledger);
+    }
+    for kind in LedgerKind::ALL {
+        let mut sums = [0u128; COLUMNS.len()];
+        for phase in &result.phases {
+            let columns = columns(phase.ledger.of(kind));
+            sums.iter_mut().zip(columns).for_each(|(sum, column)| *sum += u128::from(column));
+        }
+        let place = format!("ledger.{}", kind.as_str());
+        for ((name, whole), sum) in COLUMNS.iter().zip(columns(result.ledger.of(kind))).zip(sums) {
+            found.equal(&place, &format!("{name} against the sum over phases"), whole.into(), sum);
+        }
+    }
+}
+
+fn check_equation(found: &mut Findings, place: &str, ledgers: &Ledgers) {
+    for kind in LedgerKind::ALL {
+        let counts = ledgers.of(kind);
+        let place = format!("{place}.{}", kind.as_str());
+        let settled = [counts.delivered, counts.lost, counts.failed, counts.indeterminate];
+        let settled = settled.into_iter().map(u128::from).sum();
+        let equation = "expected = delivered + lost + failed + indeterminate";
+        found.equal(&place, equation, counts.expected.into(), settled);
+        for (name, within) in [("late", counts.late), ("reordered", counts.reordered)] {
+            if within > counts.delivered {
+                found.say(&place, format_args!("{within} {name} of {} delivered", counts.delivered));
+            }
+        }
+    }
+}
+
+fn check_operation(found: &mut Findings, place: &str, operation: &Operation) {
+    check_figures(found, place, &operation.figures);
+    if operation.groups.is_empty() {
+        return;
+    }
+    let mut outcomes = BTreeMap::new();
+    for (name, figures) in &operation.groups {
+        check_figures(found, &format!("{place}.groups.{name}"), figures);
+        add_outcomes(&mut outcomes, figures);
+    }
+    check_outcomes(found, &format!("{place}, sum over groups"), &operation.figures, &outcomes);
+}
+
+fn check_figures(found: &mut Findings, place: &str, figures: &Figures) {
+    let sum = |wanted: fn(&str) -> bool| -> u128 {
+        let counts = figures.outcomes.iter().filter(|(outcome, _)| wanted(outcome));
+        counts.map(|(_, &count)| u128::from(count)).sum()
+    };
+    let attempted = sum(|outcome| !is_indeterminate(outcome));
+    let completed = sum(is_completed);
+    found.equal(place, "attempts against the sum of outcomes", figures.attempts.into(), attempted);
+    for (name, times) in [
+        ("response_us", &figures.response_us),
+        ("service_us", &figures.service_us),
+        ("lag_us", &figures.lag_us),
+        ("blocked_us", &figures.blocked_us),
+    ] {
+        let place = format!("{place}.{name}");
+        found.equal(&place, "count against ok + late", times.count.into(), completed);
+        found.equal(&place, "attempted.count against attempts", times.attempted.count.into(), attempted);
+        check_distribution(found, &place, times);
+    }
+}
+
+/// Everything printed must follow from the histogram beside it.
+fn check_distribution(found: &mut Findings, place: &str, times: &Distribution) {
+    if times.negative > 0 {
+        found.say(place, format_args!("{} negative times: a bug of xmpp-bench", times.negative));
+    }
+    let mut histogram = match Histogram::decode(&times.histogram) {
+        Ok(histogram) => histogram,
+        Err(error) => return found.say(place, error),
+    };
+    histogram.add_counters(times.clamped, times.negative);
+    let Some(infinite) = times.attempted.count.checked_sub(histogram.count()) else {
+        return found.say(place, "more completed than attempted");
+    };
+    let derived = histogram.distribution(infinite);
+    let means_agree = match (derived.mean, times.mean) {
+        (Some(a), Some(b)) => (a - b).abs() <= 1e-6 * a.abs(),
+        (a, b) => a == b,
+    };
+    let text = times.histogram.clone();
+    let derived = Distribution { mean: times.mean, histogram: text, ..derived };
+    if !means_agree || derived != *times {
+        found.say(place, "its numbers do not follow from its histogram");
+    }
+}
+
+fn check_sum_over_phases(found: &mut Findings, name: &str, operation: &Operation, phases: &[Phase]) {
+    let place = format!("operations.{name}, sum over its phases");
+    let mut outcomes = BTreeMap::new();
+    let mut response = Histogram::new();
+    for phase in phases.iter().filter(|phase| operation.phases.contains(&phase.name)) {
+        let Some(part) = phase.operations.get(name) else { continue };
+        add_outcomes(&mut outcomes, &part.figures);
+        if let Ok(part) = Histogram::decode(&part.figures.response_us.histogram) {
+            response.merge(&part);
+        }
+    }
+    check_outcomes(found, &place, &operation.figures, &outcomes);
+    if Histogram::decode(&operation.figures.response_us.histogram).is_ok_and(|whole| whole != response) {
+        found.say(&place, "its response histogram is not theirs");
+    }
+}
+
+fn check_outcomes(found: &mut Findings, place: &str, whole: &Figures, parts: &BTreeMap<String, u128>) {
+    let whole: BTreeMap<_, _> =
+        whole.outcomes.iter().map(|(name, &count)| (name, u128::from(count))).collect();
+    let parts: BTreeMap<_, _> = parts.iter().map(|(name, &count)| (name, count)).collect();
+    if whole != parts {
+        found.say(place, format_args!("outcomes {whole:?} are not {parts:?}"));
+    }
+}
+
+fn add_outcomes(sums: &mut BTreeMap<String, u128>, figures: &Figures) {
+    for (outcome, &count) in &figures.outcomes {
+        *sums.entry(outcome.clone()).or_default() += u128::from(count);
+    }
+}
+
+fn check_series(found: &mut Findings, series: &Series, phases: &[Phase]) {
+    let lengths = [
+        series.users_online.len(),
+        series.lag_max_us.len(),
+        series.turn_max_us.len(),
+        series.bytes_out.len(),
+        series.bytes_in.len(),
+    ];
+    for length in lengths {
+        found.equal("series", "length of a column", length as u128, series.seconds.into());
+    }
+    for (name, columns) in &series.operations {
+        let place = format!("series.operations.{name}");
+        check_columns(found, &place, columns, series.seconds);
+        let asked = phases.iter().filter_map(|phase| phase.operations.get(name));
+        let outcomes = asked.flat_map(|operation| &operation.figures.outcomes);
+        let (mut all, mut completed) = (0, 0);
+        for (outcome, &count) in outcomes {
+            all += u128::from(count);
+            completed += if is_completed(outcome) { u128::from(count) } else { 0 };
+        }
+        found.equal(&place, "asked against all phases", total(&columns.asked), all);
+        found.equal(&place, "done against all phases", total(&columns.done), completed);
+        found.equal(
+            &place,
+            "done_by_intended against all phases",
+            total(&columns.done_by_intended),
+            completed,
+        );
+        let buckets = columns.response.iter().flat_map(|interval| &interval.buckets.0);
+        let recorded = buckets.map(|&(_, count)| u128::from(count)).sum();
+        found.equal(&place, "response histograms against all phases", recorded, completed);
+    }
+}
+
+fn check_columns(found: &mut Findings, place: &str, columns: &OperationSeries, seconds: u32) {
+    let OperationSeries { asked, done_by_intended, done, errors, unsent, indeterminate, response: _ } =
+        columns;
+    for column in [asked, done_by_intended, done, errors, unsent, indeterminate] {
+        found.equal(place, "length of a column", column.len() as u128, seconds.into());
+    }
+    let at = |column: &[u64], second: usize| u128::from(column.get(second).copied().unwrap_or(0));
+    for second in 0..asked.len() {
+        let ended: u128 = [done_by_intended, errors, unsent, indeterminate]
+            .into_iter()
+            .map(|column| at(column, second))
+            .sum();
+        let what = format!("second {second}: asked = done_by_intended + errors + unsent + indeterminate");
+        found.equal(place, &what, at(asked, second), ended);
+    }
+}
+
+fn total(column: &[u64]) -> u128 {
+    column.iter().copied().map(u128::from).sum()
+}
+
+const COLUMNS: [&str; 12] = [
+    "expected",
+    "delivered",
+    "lost",
+    "failed",
+    "indeterminate",
+    "late",
+    "reordered",
+    "duplicated",
+    "misdelivered",
+    "unsent",
+    "replayed",
+    "stale",
+];
+
+fn columns(counts: &LedgerCounts) -> [u64; COLUMNS.len()] {
+    let c = counts;
+    [
+        c.expected,
+        c.delivered,
+        c.lost,
+        c.failed,
+        c.indeterminate,
+        c.late,
+        c.reordered,
+        c.duplicated,
+        c.misdelivered,
+        c.unsent,
+        c.replayed,
+        c.stale,
+    ]
+}

@@ -1,0 +1,283 @@
+//! The result file: made sure of before the run, written whole at its end, read back with clear errors.
+//!
+//! Before a run [`ResultFile::create`] opens the journal beside the result (`NAME.journal`), so that a path that cannot
+//! be written fails then, and locks it, so that two runs cannot write one result. The result itself appears only at
+//! the end, whole: written to a temporary file in the same folder, synced, renamed over the name; then the journal
+//! goes. So at every instant there is a whole result of an earlier run, a journal, or a whole result.
+//!
+//! This module refuses to leave half a file under the result's name, and to read one that is larger than
+//! [`SIZE_MAX`].
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::journal::{self, Journal, JournalReadError, JournalWriteError, JournalWriter};
+use super::{Preamble, RunResult, SchemaVersion, VersionError};
+
+/// The largest result that is read, bytes.
+pub const SIZE_MAX: u64 = 1 << 30;
+
+/// The place of a result that is to be written: a path, and the locked journal beside it.
+#[derive(Debug)]
+pub struct ResultFile {
+    path: PathBuf,
+    journal: File,
+}
+
+/// Why a result cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Nothing can be written there; found before the run.
+    #[error("cannot write `{}`: {source}; choose another place with --out", path.display())]
+    Create {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The path is a folder.
+    #[error("`{}` is a folder: name a file in it with --out", .0.display())]
+    IsFolder(PathBuf),
+    /// Another run holds the journal.
+    #[error("another run is writing `{}`: choose another file with --out", .0.display())]
+    InUse(PathBuf),
+    /// The run's result could not be written; its journal stays and holds the same.
+    #[error(
+        "cannot write the result to `{}`: {source}; the journal `{}` holds the same and every command reads it",
+        path.display(), journal.display()
+    )]
+    Finish {
+        /// The result.
+        path: PathBuf,
+        /// The journal.
+        journal: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Why a file cannot be read as a result.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Neither a result nor a journal.
+    #[error("`{}` is neither a result nor a journal of xmpp-bench: {why}", path.display())]
+    NotAResult {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The JSON ends in the middle.
+    #[error("`{}` is cut short (it ends at line {line}, column {column}): copy it again", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// The last line.
+        line: usize,
+        /// The last column.
+        column: usize,
+    },
+    /// Another version's.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: VersionError,
+    },
+    /// Larger than any result.
+    #[error("`{}` is larger than {SIZE_MAX} bytes: no result is", .0.display())]
+    TooLarge(PathBuf),
+    /// A journal nothing can be read from.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Journal {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: JournalReadError,
+    },
+}
+
+impl ResultFile {
+    /// Makes sure that a result can be written to `path`, and takes its journal.
+    ///
+    /// An earlier result of that name stays until the new one is whole; an earlier journal of that name is overwritten.
+    pub fn create(path: &Path) -> Result<Self, WriteError> {
+        if path.is_dir() {
+            return Err(WriteError::IsFolder(path.to_owned()));
+        }
+        let fail = |source| WriteError::Create { path: path.to_owned(), source };
+        let beside = journal_path(path);
+        let journal =
+            OpenOptions::new().create(true).truncate(false).write(true).open(beside).map_err(fail)?;
+        match journal.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(WriteError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(fail(source)),
+        }
+        journal.set_len(0).map_err(fail)?;
+        Ok(Self { path: path.to_owned(), journal })
+    }
+
+    /// The result's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The journal's path.
+    pub fn journal_path(&self) -> PathBuf {
+        journal_path(&self.path)
+    }
+
+    /// Begins the journal. The place must outlive it: it holds the lock.
+    pub fn begin_journal(&self, preamble: &Preamble) -> Result<JournalWriter<File>, JournalWriteError> {
+        let mut journal = self.journal.try_clone()?;
+        journal.set_len(0)?;
+        journal.rewind()?;
+        JournalWriter::begin(journal, preamble)
+    }
+
+    /// Writes the result, whole or not at all, and removes the journal. If it cannot, the journal stays.
+    pub fn finish(self, result: &RunResult) -> Result<PathBuf, WriteError> {
+        let fail = |source| WriteError::Finish {
+            path: self.path.clone(),
+            journal: journal_path(&self.path),
+            source,
+        };
+        write_whole(&self.path, result).map_err(fail)?;
+        // The result is whole: a journal that cannot be removed is untidy, not wrong.
+        let _ = fs::remove_file(journal_path(&self.path));
+        Ok(self.path)
+    }
+
+    /// Gives the place up before anything was written to it: the journal goes.
+    pub fn abandon(self) {
+        let _ = fs::remove_file(journal_path(&self.path));
+    }
+}
+
+/// The journal of a result: the same name with `.journal` after it.
+pub fn journal_path(result: &Path) -> PathBuf {
+    beside(result, ".journal")
+}
+
+/// Writes a result under its name, whole or not at all: what stood there before stays until then.
+pub fn write_whole(path: &Path, result: &RunResult) -> io::Result<()> {
+    let temporary = beside(path, ".part");
+    let written = write_synced(&temporary, result).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // Best effort: the error that matters is the one being returned.
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
+    sync_folder(path)
+}
+
+/// Reads a result, or the journal of a run that was killed, whichever the file is. If there is no file of that name
+/// but a journal beside it, reads the journal.
+pub fn read(path: &Path) -> Result<RunResult, ReadError> {
+    let fail = |source| ReadError::Io { path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && journal_path(path).is_file() => {
+            return read_journal(&journal_path(path)).map(Journal::into_result);
+        }
+        Err(error) => return Err(fail(error)),
+    };
+    let mut input = BufReader::new(file);
+    let mut first = [0];
+    let length = input.read(&mut first).map_err(fail)?;
+    input.rewind().map_err(fail)?;
+    match (length, first[0]) {
+        (0, _) => Err(ReadError::NotAResult { path: path.to_owned(), why: "it is empty".to_owned() }),
+        (_, b'0'..=b'9' | b'a'..=b'f') => read_journal(path).map(Journal::into_result),
+        _ => read_result(path, input),
+    }
+}
+
+/// Reads a journal.
+pub fn read_journal(path: &Path) -> Result<Journal, ReadError> {
+    let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    journal::read(BufReader::new(file)).map_err(|source| ReadError::Journal { path: path.to_owned(), source })
+}
+
+fn read_result(path: &Path, input: impl Read) -> Result<RunResult, ReadError> {
+    let mut bytes = Vec::new();
+    let read = input.take(SIZE_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    if bytes.len() as u64 > SIZE_MAX {
+        return Err(ReadError::TooLarge(path.to_owned()));
+    }
+    parse(&bytes).map_err(|error| error.at(path))
+}
+
+/// Reads a result from memory: first its version, so that another version's shape is no riddle.
+fn parse(bytes: &[u8]) -> Result<RunResult, ParseError> {
+    #[derive(Deserialize)]
+    struct Head {
+        schema: String,
+    }
+    let head: Head = serde_json::from_slice(bytes)?;
+    head.schema.parse::<SchemaVersion>()?.check_readable()?;
+    Ok(serde_json::from_slice(bytes)?)
+}
+
+enum ParseError {
+    Json(serde_json::Error),
+    Version(VersionError),
+}
+
+impl ParseError {
+    fn at(self, path: &Path) -> ReadError {
+        let path = path.to_owned();
+        match self {
+            Self::Version(source) => ReadError::Version { path, source },
+            Self::Json(error) if error.is_eof() => {
+                ReadError::Truncated { path, line: error.line(), column: error.column() }
+            }
+            Self::Json(error) => ReadError::NotAResult { path, why: error.to_string() },
+        }
+    }
+}
+
+impl From<serde_json::Error> for ParseError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
+impl From<VersionError> for ParseError {
+    fn from(error: VersionError) -> Self {
+        Self::Version(error)
+    }
+}
+
+fn write_synced(path: &Path, result: &RunResult) -> io::Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    serde_json::to_writer(&mut out, result)?;
+    out.write_all(b"\n")?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+}
+
+/// Makes the rename last: on Unix a folder is synced like a file.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

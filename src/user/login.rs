@@ -1,0 +1,297 @@
+//! Logging in, timed step by step: transport, streams, TLS, authentication, binding, roster, initial presence.
+//!
+//! The protocol is [`Negotiation`]'s; here stand the instants. A step begins where the one before ended, so the steps add up
+//! to the login. A login is done when the whole roster is there and initial presence was taken by the kernel; the echo of
+//! one's own presence is not waited for, since some servers send none.
+
+use std::sync::Arc;
+
+use crate::machine::{Channel, Opened, Request};
+use crate::sample::{ErrorClass, Fault, Indeterminate, Instants, OperationId, Outcome, Sample};
+use crate::units::Offset;
+use crate::user::session::Session;
+use crate::user::{Beginning, Report, Said, Surroundings, ended_sample};
+use crate::xmpp::negotiation::Blame;
+use crate::xmpp::{
+    Bound, ClientConfig, Element, ElementKind, Failure, Flow, Header, Negotiation, Progress, ReadError, Step, write,
+};
+
+/// The id of the roster request; one per stream, so it need not be unique beyond it.
+const ROSTER_ID: &str = "roster";
+
+/// A login under way.
+#[derive(Debug)]
+pub(super) struct Login {
+    intended: Offset,
+    /// When `connect` was called; the intended instant until then.
+    started: Offset,
+    step_began: Offset,
+    stage: Stage,
+    offered_bytes: u64,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Negotiating(Box<Negotiation>),
+    Roster(Bound),
+    /// Initial presence is out; its last byte is at this offset.
+    Presence(Bound, u64),
+}
+
+/// Why a login cannot go on.
+pub(super) struct Failed {
+    pub(super) fault: Fault,
+    pub(super) may_retry: bool,
+}
+
+/// Where a login's words go, with their bytes counted.
+pub(super) struct Words<'a, 'b> {
+    channel: Channel,
+    out: &'a mut Said<'b>,
+    written: u64,
+}
+
+impl<'a, 'b> Words<'a, 'b> {
+    pub(super) fn new(channel: Channel, out: &'a mut Said<'b>) -> Self {
+        Self { channel, out, written: 0 }
+    }
+
+    pub(super) const fn written(&self) -> u64 {
+        self.written
+    }
+
+    fn write<T>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let mut result = None;
+        self.written += self.out.wire.write(self.channel, |bytes| result = Some(fill(bytes)));
+        result.expect("the outbox fills once")
+    }
+}
+
+impl Login {
+    pub(super) fn new(beginning: Beginning, client: Arc<ClientConfig>) -> Self {
+        let Beginning { intended, transport, credentials, nonce, .. } = beginning;
+        let secured = transport == crate::machine::Transport::DirectTls;
+        let negotiation = Negotiation::new(client, credentials, None, nonce, secured);
+        let stage = Stage::Negotiating(Box::new(negotiation));
+        Self { intended, started: intended, step_began: intended, stage, offered_bytes: 0 }
+    }
+
+    /// The step under way, for errors.
+    pub(super) fn step(&self) -> &'static str {
+        match &self.stage {
+            Stage::Negotiating(negotiation) => negotiation.step(),
+            Stage::Roster(_) => "roster",
+            Stage::Presence(..) => "presence",
+        }
+    }
+
+    /// The sample of a login that failed.
+    pub(super) fn failed(&self, class: ErrorClass, near: &Surroundings<'_>) -> Sample {
+        ended_sample(near.operations.login, near, self.intended, Outcome::Failed(class))
+    }
+
+    /// The sample of a login the end of the run broke off.
+    pub(super) fn broken_off(&self, near: &Surroundings<'_>) -> Sample {
+        let outcome = Outcome::Indeterminate(Indeterminate::Interrupted);
+        ended_sample(near.operations.login, near, self.intended, outcome)
+    }
+
+    /// How many bytes were handed to the transport so far; initial presence ends there once it is written.
+    pub(super) const fn note_offered(&mut self, offered_bytes: u64) {
+        self.offered_bytes = offered_bytes;
+        if let Stage::Presence(_, end) = &mut self.stage
+            && *end == 0
+        {
+            *end = offered_bytes;
+        }
+    }
+
+    pub(super) fn handle_opened(
+        &mut self,
+        opened: &Opened,
+        near: &Surroundings<'_>,
+        words: &mut Words<'_, '_>,
+    ) -> Result<Flow, Failed> {
+        self.started = opened.started;
+        self.step_began = opened.started;
+        self.finish_step(near.operations.tcp, near, words);
+        if let Stage::Negotiating(negotiation) = &mut self.stage {
+            words.write(|bytes| negotiation.handle_opened(bytes));
+        }
+        Ok(Flow::Continue)
+    }
+
+    pub(super) fn handle_secured(
+        &mut self,
+        started: Offset,
+        near: &Surroundings<'_>,
+        words: &mut Words<'_, '_>,
+    ) -> Result<Flow, Failed> {
+        // With direct TLS the handshake comes before the first step of the stream; with STARTTLS the step began with
+        // <starttls/>.
+        self.step_began = self.step_began.min(started);
+        self.finish_step(near.operations.tls, near, words);
+        let Stage::Negotiating(negotiation) = &mut self.stage else { return Ok(Flow::Continue) };
+        let progress = words.write(|bytes| negotiation.handle_secured(bytes));
+        self.go_on(progress?, near, words)
+    }
+
+    pub(super) fn handle_key(
+        &mut self,
+        key: &[u8],
+        near: &Surroundings<'_>,
+        words: &mut Words<'_, '_>,
+    ) -> Result<Flow, Failed> {
+        let Stage::Negotiating(negotiation) = &mut self.stage else { return Ok(Flow::Continue) };
+        let progress = words.write(|bytes| negotiation.handle_key(key, bytes));
+        self.go_on(progress?, near, words)
+    }
+
+    pub(super) fn handle_header(
+        &mut self,
+        header: &Header,
+        near: &Surroundings<'_>,
+        words: &mut Words<'_, '_>,
+    ) -> Result<Flow, Failed> {
+        let Stage::Negotiating(negotiation) = &mut self.stage else { return Ok(Flow::Continue) };
+        let progress = words.write(|bytes| negotiation.handle_header(header, bytes));
+        self.go_on(progress?, near, words)
+    }
+
+    pub(super) fn handle_element(
+        &mut self,
+        element: &Element<'_>,
+        near: &Surroundings<'_>,
+        words: &mut Words<'_, '_>,
+    ) -> Result<Flow, Failed> {
+        match &mut self.stage {
+            Stage::Negotiating(negotiation) => {
+                let progress = words.write(|bytes| negotiation.handle_element(element, bytes));
+                self.go_on(progress?, near, words)
+            }
+            Stage::Roster(_) => self.handle_roster(element, near, words),
+            Stage::Presence(..) => Ok(Flow::Continue),
+        }
+    }
+
+    pub(super) fn handle_close_tag(
+        &mut self,
+        _: &Surroundings<'_>,
+        words: &mut Words<'_, '_>,
+    ) -> Result<Flow, Failed> {
+        Err(match &mut self.stage {
+            Stage::Negotiating(negotiation) => words.write(|bytes| negotiation.handle_close(bytes)).into(),
+            Stage::Roster(_) | Stage::Presence(..) => Failed {
+                fault: Fault::new(ErrorClass::Server, self.step(), "stream-closed", "the server closed the stream"),
+                may_retry: true,
+            },
+        })
+    }
+
+    pub(super) fn handle_unreadable(&mut self, error: &ReadError, words: &mut Words<'_, '_>) -> Result<Flow, Failed> {
+        Err(match &mut self.stage {
+            Stage::Negotiating(negotiation) => {
+                words.write(|bytes| negotiation.handle_unreadable(error, bytes)).into()
+            }
+            Stage::Roster(_) | Stage::Presence(..) => Failure::from(error.clone()).into(),
+        })
+    }
+
+    /// The kernel took bytes: once initial presence is among them the login is done.
+    pub(super) fn handle_sent(
+        &mut self,
+        offset: u64,
+        near: &Surroundings<'_>,
+        out: &mut Said<'_>,
+    ) -> Option<Session> {
+        let Stage::Presence(bound, end) = &self.stage else { return None };
+        if offset < *end {
+            return None;
+        }
+        let instants =
+            Instants { intended: self.intended, offered: self.started, sent: self.started, done: near.now };
+        let late = near.now.since(self.intended) > near.group.deadline;
+        let sample = Sample::completed(near.operations.login, near.group.id, instants, late);
+        out.reports.push(Report::Sample(sample));
+        Some(Session::new(bound.jid.clone(), near.now))
+    }
+
+    /// Does what the negotiation asks for, and times the step it ended.
+    fn go_on(
+        &mut self,
+        progress: Progress,
+        near: &Surroundings<'_>,
+        words: &mut Words<'_, '_>,
+    ) -> Result<Flow, Failed> {
+        let operations = near.operations;
+        match progress {
+            Progress::Wait => {}
+            Progress::SecureNow => {
+                words.out.wire.request(Request::StartTls(near.channel));
+                return Ok(Flow::Stop);
+            }
+            Progress::Derive(derivation) => words.out.wire.request(Request::Derive(near.channel, derivation)),
+            Progress::Finished(Step::Stream) => self.finish_step(operations.stream, near, words),
+            Progress::Finished(Step::Auth) => self.finish_step(operations.auth, near, words),
+            Progress::Finished(Step::Bind) => self.finish_step(operations.bind, near, words),
+            Progress::Restart => {
+                self.finish_step(operations.auth, near, words);
+                return Ok(Flow::Restart);
+            }
+            Progress::Bound(bound) => {
+                let last = if bound.session { operations.session } else { operations.bind };
+                self.finish_step(last, near, words);
+                words.write(|bytes| write::roster_get(bytes, ROSTER_ID));
+                self.stage = Stage::Roster(bound);
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn handle_roster(
+        &mut self,
+        element: &Element<'_>,
+        near: &Surroundings<'_>,
+        words: &mut Words<'_, '_>,
+    ) -> Result<Flow, Failed> {
+        let is_answer = element.kind() == ElementKind::Iq && element.id().as_deref() == Some(ROSTER_ID);
+        if !is_answer {
+            return Ok(Flow::Continue);
+        }
+        if element.stanza_type().as_deref() == Some("error") {
+            let error = crate::user::session::StanzaError::of(element);
+            let fault = Fault::new(error.class, "roster", &error.condition, &error.text);
+            return Err(Failed { fault, may_retry: true });
+        }
+        self.finish_step(near.operations.roster, near, words);
+        words.write(write::presence);
+        if let Stage::Roster(bound) = &self.stage {
+            self.stage = Stage::Presence(bound.clone(), 0);
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn finish_step(&mut self, operation: OperationId, near: &Surroundings<'_>, words: &mut Words<'_, '_>) {
+        let instants = Instants::begun(self.step_began, near.now);
+        let sample = Sample::completed(operation, near.group.id, instants, false);
+        words.out.reports.push(Report::Sample(sample));
+        self.step_began = near.now;
+    }
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        let class = match failure.blame {
+            Blame::Server => ErrorClass::Server,
+            Blame::Throttled => ErrorClass::Throttled,
+            Blame::Policy => ErrorClass::Policy,
+            Blame::Protocol => ErrorClass::Protocol,
+            Blame::Misuse => ErrorClass::Misuse,
+        };
+        let fault = Fault::new(class, failure.step, &failure.condition, &failure.text);
+        // A password that is wrong once is wrong twice, and a server that counts failures would lock the account.
+        let hopeless = matches!(class, ErrorClass::Protocol | ErrorClass::Misuse)
+            || (class == ErrorClass::Server && failure.step == "auth" && failure.condition != "temporary-auth-failure");
+        Self { fault, may_retry: !hopeless }
+    }
+}

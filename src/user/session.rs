@@ -1,0 +1,152 @@
+//! Being online: reading what comes and telling whom it concerns.
+//!
+//! What is tracked says so by its token: in the id, or at the head of the body where a server replaced the id. So one reader
+//! serves every activity whose stanzas carry tokens. What is not tracked is counted nowhere and answered where the protocol
+//! demands an answer (RFC 6120 §8.2.3).
+
+use crate::sample::{Arrive, ErrorClass, Instants, Note, Sample, Token, TokenKind, UserIndex};
+use crate::units::Offset;
+use crate::user::{Report, Said, Surroundings};
+use crate::xmpp::{Element, ElementKind, Jid, namespaces, write};
+
+/// Of how many sessions one is read strictly to its end; all are until they are online.
+pub(crate) const STRICT_SHARE: u32 = 64;
+
+/// A user's session.
+#[derive(Debug)]
+pub(super) struct Session {
+    jid: Jid,
+    /// When initial presence was sent; gone once its echo was seen.
+    presence_sent: Option<Offset>,
+}
+
+impl Session {
+    pub(super) const fn new(jid: Jid, presence_sent: Offset) -> Self {
+        Self { jid, presence_sent: Some(presence_sent) }
+    }
+
+    /// Whether this session's stanzas are held against the strict level: a fixed share, stated in the result.
+    pub(super) const fn is_read_strictly(&self, user: UserIndex) -> bool {
+        user.0.is_multiple_of(STRICT_SHARE)
+    }
+
+    /// A stanza came. Returns how many bytes were written in answer.
+    pub(super) fn handle_element(
+        &mut self,
+        element: &Element<'_>,
+        near: &Surroundings<'_>,
+        out: &mut Said<'_>,
+    ) -> u64 {
+        match element.kind() {
+            ElementKind::Message => {
+                handle_message(element, near, out);
+                0
+            }
+            ElementKind::Iq => handle_iq(element, near, out),
+            ElementKind::Presence => {
+                self.handle_presence(element, near, out);
+                0
+            }
+            _ => 0,
+        }
+    }
+
+    fn handle_presence(&mut self, element: &Element<'_>, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        if self.presence_sent.is_some()
+            && element.from().is_some_and(|from| from == self.jid.as_str())
+            && element.stanza_type().is_none()
+            && let Some(sent) = self.presence_sent.take()
+        {
+            let instants = Instants::begun(sent, near.now);
+            let sample = Sample::completed(near.operations.echo, near.group.id, instants, false);
+            out.reports.push(Report::Sample(sample));
+        }
+    }
+}
+
+fn handle_message(element: &Element<'_>, near: &Surroundings<'_>, out: &mut Said<'_>) {
+    let in_id = element.id().and_then(|id| Token::decode(id.as_bytes()));
+    if element.stanza_type().as_deref() == Some("error") {
+        if let Some(token) = in_id {
+            out.reports.push(Report::Note(failed(token, element, near)));
+        }
+        return;
+    }
+    let in_body = element.body_prefix().and_then(Token::decode);
+    let Some(token) = in_id.or(in_body) else { return };
+    out.reports.push(Report::Note(Note::Arrive(Arrive {
+        token,
+        recipient: near.index,
+        done: near.now,
+        stored: element.has_delay(),
+        intact: in_body == Some(token),
+    })));
+}
+
+fn handle_iq(element: &Element<'_>, near: &Surroundings<'_>, out: &mut Said<'_>) -> u64 {
+    let id = element.id();
+    let token =
+        id.as_deref().and_then(|id| Token::decode(id.as_bytes())).filter(|token| token.kind == TokenKind::Request);
+    match (element.stanza_type().as_deref(), token) {
+        (Some("result"), Some(token)) if token.sender == near.index => {
+            let (recipient, done) = (near.index, near.now);
+            let arrive = Arrive { token, recipient, done, stored: false, intact: true };
+            out.reports.push(Report::Note(Note::Arrive(arrive)));
+            0
+        }
+        (Some("error"), Some(token)) if token.sender == near.index => {
+            out.reports.push(Report::Note(failed(token, element, near)));
+            0
+        }
+        (Some("get" | "set"), _) => answer(element, id.as_deref().unwrap_or(""), near, out),
+        _ => 0,
+    }
+}
+
+/// Answers a request: pings are, everything else is told to be unknown.
+fn answer(element: &Element<'_>, id: &str, near: &Surroundings<'_>, out: &mut Said<'_>) -> u64 {
+    let from = element.from();
+    out.wire.write(near.channel, |bytes| {
+        if element.child("ping", namespaces::PING).is_some() {
+            write::iq_result(bytes, id, from.as_deref());
+        } else {
+            write::iq_error(bytes, id, from.as_deref(), "cancel", "service-unavailable");
+        }
+    })
+}
+
+fn failed(token: Token, element: &Element<'_>, near: &Surroundings<'_>) -> Note {
+    Note::Fail { token, class: StanzaError::of(element).class, done: near.now }
+}
+
+/// A stanza error (RFC 6120 §8.3), by who is at fault.
+pub(super) struct StanzaError {
+    pub(super) class: ErrorClass,
+    pub(super) condition: String,
+    pub(super) text: String,
+}
+
+impl StanzaError {
+    pub(super) fn of(element: &Element<'_>) -> Self {
+        let error = element.children().find(|child| child.local() == "error");
+        let mut condition = "undefined-condition".to_owned();
+        let mut text = String::new();
+        for child in error.iter().flat_map(Element::children) {
+            if child.namespace() != namespaces::STANZAS {
+                continue;
+            }
+            if child.local() == "text" {
+                text = child.text().into_owned();
+            } else {
+                child.local().clone_into(&mut condition);
+            }
+        }
+        let class = match condition.as_str() {
+            "resource-constraint" => ErrorClass::Throttled,
+            "policy-violation" | "not-allowed" | "forbidden" => ErrorClass::Policy,
+            "bad-request" | "jid-malformed" => ErrorClass::Misuse,
+            _ => ErrorClass::Server,
+        };
+        Self { class, condition, text }
+    }
+}

@@ -1,0 +1,1 @@
+//! `--set`: what it reaches, and how values are spelt.

@@ -1,0 +1,110 @@
+use std::fs;
+
+use xmpp_bench::results::file::{self, ReadError, ResultFile, WriteError, journal_path};
+use xmpp_bench::results::journal::Interval;
+
+use crate::world;
+
+#[test]
+fn a_result_is_written_whole_read_back_and_its_journal_is_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run.json");
+    let place = ResultFile::create(&path).expect("a writable place");
+    let mut journal = place.begin_journal(&world::preamble()).expect("a journal");
+    journal
+        .interval(&Interval { ledgers: world::ledgers(Default::default()), ..Interval::default() })
+        .expect("room");
+    assert!(!path.exists(), "nothing stands under the result's name before it is whole");
+    place.finish(&world::valid()).expect("written");
+    assert_eq!(file::read(&path).expect("a result"), world::valid());
+    let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn a_killed_run_is_read_by_the_name_its_result_would_have_had() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run.json");
+    let place = ResultFile::create(&path).expect("a writable place");
+    drop(place.begin_journal(&world::preamble()).expect("a journal"));
+    drop(place);
+    for name in [&path, &journal_path(&path)] {
+        assert!(!file::read(name).expect("a journal").complete);
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_said_before_the_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let missing = ResultFile::create(&folder.path().join("no/such/folder/run.json")).expect_err("no folder");
+    assert!(missing.to_string().contains("choose another place with --out"), "{missing}");
+    let is_folder = ResultFile::create(folder.path()).expect_err("a folder");
+    assert!(matches!(is_folder, WriteError::IsFolder(_)), "{is_folder}");
+    let path = folder.path().join("run.json");
+    let _held = ResultFile::create(&path).expect("a writable place");
+    let second = ResultFile::create(&path).expect_err("held");
+    assert!(second.to_string().contains("another run is writing"), "{second}");
+}
+
+#[test]
+fn an_earlier_result_stands_until_the_new_one_is_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run.json");
+    ResultFile::create(&path).expect("a place").finish(&world::valid()).expect("written");
+    let place = ResultFile::create(&path).expect("a place");
+    assert_eq!(file::read(&path).expect("the earlier one"), world::valid());
+    place.abandon();
+    assert_eq!(file::read(&path).expect("the earlier one"), world::valid());
+    assert!(!journal_path(&path).exists());
+}
+
+#[test]
+fn a_result_that_cannot_be_written_at_the_end_leaves_its_journal_and_names_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run.json");
+    let place = ResultFile::create(&path).expect("a place");
+    drop(place.begin_journal(&world::preamble()).expect("a journal"));
+    // A folder in the way of the rename: as root, permissions would stop nobody.
+    fs::create_dir_all(path.join("in the way")).expect("a folder");
+    let error = place.finish(&world::valid()).expect_err("cannot rename over a folder");
+    assert!(error.to_string().contains("run.json.journal` holds the same"), "{error}");
+    assert!(file::read(&journal_path(&path)).is_ok());
+}
+
+#[test]
+fn every_wrong_file_gets_an_error_that_says_what_it_is() {
+    let whole = serde_json::to_string(&world::valid()).expect("JSON");
+    let version = |version: &str| whole.replacen("result/1.0", version, 1);
+    let cases = [
+        ("", "it is empty"),
+        ("<html>", "neither a result nor a journal"),
+        ("{}", "missing field `schema`"),
+        (&whole[..whole.len() / 2], "is cut short"),
+        (&version("result/2.1"), "use a newer xmpp-bench"),
+        (&version("result/0.1"), "the xmpp-bench that wrote it"),
+        (r#"{"schema":"xmpp-bench/result/1.0"}"#, "missing field"),
+        (r#"{"schema":"something else"}"#, "is this a file that xmpp-bench wrote?"),
+        ("deadbeef {}\n", "holds no complete first record"),
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    for (number, (text, expected)) in cases.into_iter().enumerate() {
+        let path = folder.path().join(format!("{number}.json"));
+        fs::write(&path, text).expect("a file");
+        let error = file::read(&path).expect_err(expected);
+        assert!(error.to_string().contains(expected), "{expected}: {error}");
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    }
+    let missing = file::read(&folder.path().join("none.json")).expect_err("no file");
+    assert!(matches!(missing, ReadError::Io { .. }), "{missing}");
+}
+
+#[test]
+fn a_later_minor_version_with_more_fields_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run.json");
+    let mut json = serde_json::to_value(world::valid()).expect("JSON");
+    json["schema"] = "xmpp-bench/result/1.7".into();
+    json["invented_later"] = serde_json::json!({ "more": true });
+    fs::write(&path, json.to_string()).expect("a file");
+    assert_eq!(file::read(&path).expect("readable").operations, world::valid().operations);
+}
