@@ -271,11 +271,10 @@ impl Server {
     }
 
     fn end_late_logins(&mut self, out: &mut Outbox) {
-        while let Some(&(end, id)) = self.login_ends.front().filter(|(end, _)| *end <= self.now) {
-            debug_assert!(end <= self.now);
+        while let Some(&(_, id)) = self.login_ends.front().filter(|(end, _)| *end <= self.now) {
             self.login_ends.pop_front();
-            let late = |session: &&Session| session.serial == id.serial && session.bound().is_none();
-            if self.sessions.get(&id.channel).filter(late).is_some() {
+            let late = |session: &Session| session.serial == id.serial && session.bound().is_none();
+            if self.sessions.get(&id.channel).is_some_and(late) {
                 self.fail(id.channel, StreamCondition::ConnectionTimeout, out);
             }
         }

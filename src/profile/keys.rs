@@ -171,7 +171,11 @@ impl<'a> Given<'a> {
 }
 impl Keys<'_> {
     /// stub
-    pub fn size(&mut self, _: &str) -> Result<crate::profile::SizeDistribution, Reported> { Err(Reported(())) }
+    pub fn size(&mut self, _: &str) -> Result<crate::profile::SizeDistribution, Reported> {
+        Err(Reported(()))
+    }
     /// stub
-    pub fn choice(&mut self, _: &str) -> Result<String, Reported> { Err(Reported(())) }
+    pub fn choice(&mut self, _: &str) -> Result<String, Reported> {
+        Err(Reported(()))
+    }
 }

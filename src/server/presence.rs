@@ -29,14 +29,15 @@ impl Server {
     ) {
         self.counters.presences_in.add_one();
         match (element.stanza_type().as_deref(), element.to()) {
-            (None | Some("unavailable"), Some(to)) => self.directed(channel, bound, element, &to, out),
+            (None | Some("unavailable" | "error"), Some(to)) => {
+                self.directed(channel, bound, element, &to, out)
+            }
             (None, None) => self.available(channel, bound, element, out),
             (Some("unavailable"), None) => self.unavailable(channel, bound, element, out),
             (Some("probe"), Some(to)) => self.probe(bound, &to, out),
             (Some("subscribe" | "subscribed" | "unsubscribe" | "unsubscribed"), _) => {
                 self.deny(channel, bound, element, Denial::NOT_ALLOWED, out);
             }
-            (Some("error"), Some(to)) => self.directed(channel, bound, element, &to, out),
             (Some("error" | "probe"), None) => {}
             (Some(_), _) => self.deny(channel, bound, element, Denial::BAD_REQUEST, out),
         }
@@ -164,7 +165,9 @@ impl Server {
             from_bare: &bare,
             to: Some(to),
         };
-        reached.iter().for_each(|recipient| self.give(&parcel, recipient, out));
+        for recipient in &reached {
+            self.give(&parcel, recipient, out);
+        }
     }
 
     /// A session ends, in whatever way: its resource goes, and contacts are told if it was available.

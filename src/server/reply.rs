@@ -135,7 +135,12 @@ pub(super) fn pass_on(out: &mut Vec<u8>, stanza: &[u8], id: Id, from: &str, to: 
     attribute(out, "to", to);
     let mut rest = &stanza[name_end..];
     while let Some((whole, name, after)) = next_attribute(rest) {
-        if !matches!(name, b"from" | b"to") && !(name == b"id" && id == Id::Removed) {
+        let dropped = match name {
+            b"from" | b"to" => true,
+            b"id" => id == Id::Removed,
+            _ => false,
+        };
+        if !dropped {
             out.push(b' ');
             out.extend_from_slice(whole);
         }

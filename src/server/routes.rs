@@ -31,13 +31,13 @@ pub struct Resource {
     pub full: Arc<str>,
     /// Present once initial presence was sent.
     pub available: Option<Availability>,
-    resource_at: usize,
+    name_at: usize,
 }
 
 impl Resource {
     /// The part after the `/`.
     pub fn name(&self) -> &str {
-        &self.full[self.resource_at..]
+        &self.full[self.name_at..]
     }
 
     /// Whether stanzas to the bare JID reach it.
@@ -79,14 +79,9 @@ impl Routes {
     ) -> (AccountId, Arc<str>) {
         let id = self.enter(local, domain, user);
         let full: Arc<str> = format!("{local}@{domain}/{name}").into();
-        let resource_at = full.len() - name.len();
+        let name_at = full.len() - name.len();
         if let Some(account) = self.get_mut(id) {
-            account.resources.push(Resource {
-                session,
-                full: Arc::clone(&full),
-                available: None,
-                resource_at,
-            });
+            account.resources.push(Resource { session, full: Arc::clone(&full), available: None, name_at });
         }
         (id, full)
     }

@@ -80,7 +80,9 @@ impl Server {
                     from_bare: &own,
                     to: Some(&to),
                 };
-                sessions.iter().for_each(|session| self.give(&parcel, session, out));
+                for session in &sessions {
+                    self.give(&parcel, session, out);
+                }
             }
             Reach::Nobody if self.options.offline == Offline::Refuse => {
                 self.refuse_message(channel, bound, element, Denial::UNAVAILABLE, out);
