@@ -30,7 +30,7 @@ impl Server {
         self.counters.presences_in.add_one();
         match (element.stanza_type().as_deref(), element.to()) {
             (None | Some("unavailable" | "error"), Some(to)) => {
-                self.directed(channel, bound, element, &to, out)
+                self.directed(channel, bound, element, &to, out);
             }
             (None, None) => self.available(channel, bound, element, out),
             (Some("unavailable"), None) => self.unavailable(channel, bound, element, out),
