@@ -96,8 +96,10 @@ impl Registry for Features {
     }
 
     fn read(&self, kind: &str, keys: &mut Keys<'_>) -> Result<Activity, Reported> {
-        let feature =
-            FEATURES.iter().find(|feature| feature.spec.kind == kind).expect("only asked for kinds of this table");
+        let feature = FEATURES
+            .iter()
+            .find(|feature| feature.spec.kind == kind)
+            .expect("only asked for kinds of this table");
         Ok(Activity { feature, behaviour: (feature.read)(keys)? })
     }
 
@@ -142,7 +144,10 @@ pub const LOGIN_OPERATIONS: &[OperationSpec] = &[
     login("login.bind", "from the bind request to its result"),
     login("login.session", "from the session request to its result, where the server wants one"),
     login("login.roster", "from the roster request to the whole roster"),
-    login("presence.echo", "from initial presence sent to its own copy read; absent where a server sends none"),
+    login(
+        "presence.echo",
+        "from initial presence sent to its own copy read; absent where a server sends none",
+    ),
 ];
 
 /// The names of [`LOGIN_OPERATIONS`].

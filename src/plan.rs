@@ -10,8 +10,8 @@
 //! It refuses to catch up: what is due is due at its instant, however late the caller asks for it.
 
 pub mod arrivals;
-pub mod curve;
 mod cursor;
+pub mod curve;
 
 use std::sync::Arc;
 use std::time::Duration;

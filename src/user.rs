@@ -20,7 +20,9 @@ use std::time::Duration;
 pub use names::Names;
 pub use session::STRICT_SHARE;
 
-use crate::machine::{Channel, CloseCause, CloseMode, Event, LocalLimit, Outbox, Request, Secured, Transport};
+use crate::machine::{
+    Channel, CloseCause, CloseMode, Event, LocalLimit, Outbox, Request, Secured, Transport,
+};
 use crate::sample::{ErrorClass, Fault, GroupId, Note, OperationId, Outcome, Sample, UserIndex};
 use crate::units::Offset;
 use crate::user::login::Login;
@@ -164,7 +166,12 @@ struct Ending {
 
 impl Default for User {
     fn default() -> Self {
-        Self { reader: StreamReader::new(Limits::default()), state: State::Idle, offered_bytes: 0, sent_bytes: 0 }
+        Self {
+            reader: StreamReader::new(Limits::default()),
+            state: State::Idle,
+            offered_bytes: 0,
+            sent_bytes: 0,
+        }
     }
 }
 
@@ -244,7 +251,8 @@ impl User {
     fn handle_data(&mut self, bytes: &[u8], near: &Surroundings<'_>, out: &mut Said<'_>) {
         // The reader is taken out while it lends stanzas to the rest of the user.
         let mut reader = std::mem::replace(&mut self.reader, StreamReader::new(Limits::default()));
-        let result: Result<usize, ReadError> = reader.push(bytes, |item| Ok(self.handle_item(&item, near, out)));
+        let result: Result<usize, ReadError> =
+            reader.push(bytes, |item| Ok(self.handle_item(&item, near, out)));
         self.reader = reader;
         match result {
             Ok(0) => {}
@@ -283,7 +291,8 @@ impl User {
                 Flow::Continue
             }
             (State::Online(_), Item::Header(_)) => {
-                let fault = Fault::new(ErrorClass::Protocol, "stream", "not-well-formed", "a second stream header");
+                let fault =
+                    Fault::new(ErrorClass::Protocol, "stream", "not-well-formed", "a second stream header");
                 self.fail(fault, false, near, out);
                 Flow::Stop
             }
@@ -333,7 +342,12 @@ impl User {
     fn handle_left_over(&mut self, near: &Surroundings<'_>, out: &mut Said<'_>) {
         if let State::Login(_) = self.state {
             let text = "bytes in the clear after <proceed/>";
-            self.fail(Fault::new(ErrorClass::Protocol, "starttls", "injected-before-tls", text), false, near, out);
+            self.fail(
+                Fault::new(ErrorClass::Protocol, "starttls", "injected-before-tls", text),
+                false,
+                near,
+                out,
+            );
         }
     }
 
@@ -346,7 +360,8 @@ impl User {
             header::write_error(bytes, error.condition(), None);
             header::write_close(bytes);
         });
-        let fault = Fault::new(ErrorClass::Protocol, "session", error.condition().as_str(), &error.to_string());
+        let fault =
+            Fault::new(ErrorClass::Protocol, "session", error.condition().as_str(), &error.to_string());
         self.fail(fault, false, near, out);
     }
 
@@ -390,7 +405,12 @@ impl User {
 }
 
 /// A sample of an attempt that did not complete.
-fn ended_sample(operation: OperationId, near: &Surroundings<'_>, intended: Offset, outcome: Outcome) -> Sample {
+fn ended_sample(
+    operation: OperationId,
+    near: &Surroundings<'_>,
+    intended: Offset,
+    outcome: Outcome,
+) -> Sample {
     Sample::ended(operation, near.group.id, intended, outcome)
 }
 
@@ -418,7 +438,9 @@ fn closed_fault(cause: &CloseCause, step: &'static str) -> Fault {
     let (class, condition, text) = match cause {
         CloseCause::Asked => (ErrorClass::Local, "closed", "closed by ourselves"),
         CloseCause::Finished => (ErrorClass::Server, "connection-closed", "the server closed the connection"),
-        CloseCause::Truncated => (ErrorClass::Network, "truncated", "the connection ended without close_notify"),
+        CloseCause::Truncated => {
+            (ErrorClass::Network, "truncated", "the connection ended without close_notify")
+        }
         CloseCause::Reset => (ErrorClass::Network, "reset", "the connection was reset"),
         CloseCause::Refused => (ErrorClass::Network, "refused", "nobody listens at the target"),
         CloseCause::ConnectTimeout => (ErrorClass::Network, "connect-timeout", "connecting took too long"),
@@ -426,7 +448,9 @@ fn closed_fault(cause: &CloseCause, step: &'static str) -> Fault {
         CloseCause::InjectedBeforeTls => {
             (ErrorClass::Protocol, "injected-before-tls", "bytes in the clear after <proceed/>")
         }
-        CloseCause::LocalLimit(limit) => (ErrorClass::Local, local_limit(*limit), "a limit of this machine or process"),
+        CloseCause::LocalLimit(limit) => {
+            (ErrorClass::Local, local_limit(*limit), "a limit of this machine or process")
+        }
         CloseCause::Io(reason) => (ErrorClass::Network, "io", reason.as_str()),
     };
     Fault::new(class, step, condition, text)

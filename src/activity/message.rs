@@ -7,7 +7,9 @@
 use std::sync::Arc;
 
 use crate::activity::{Behaviour, Feature, Order};
-use crate::profile::{KeySpec, Keys, KindSpec, Planned, Presence, Recipients, Reported, Shape, SizeDistribution};
+use crate::profile::{
+    KeySpec, Keys, KindSpec, Planned, Presence, Recipients, Reported, Shape, SizeDistribution,
+};
 use crate::sample::{LedgerKind, OperationSpec, TokenKind};
 use crate::xmpp::write;
 

@@ -14,7 +14,8 @@ use crate::machine::Secured;
 use crate::record::turns::TurnTimes;
 use crate::results::journal::{Interval, JournalWriteError, JournalWriter};
 use crate::results::{
-    Generator, Histogram, KeyCache, Layout, Ledgers, OperationLayout, PhaseLayout, SecondFacts, Totals, WorkerUse,
+    Generator, Histogram, KeyCache, Layout, Ledgers, OperationLayout, PhaseLayout, SecondFacts, Totals,
+    WorkerUse,
 };
 use crate::sample::{LedgerCounts, LedgerKind, Outcome};
 use crate::units::{Offset, Quantile};
@@ -269,7 +270,11 @@ impl Aggregator {
     }
 
     fn worst_turn(&self, phase: usize, elapsed: Duration) -> Duration {
-        self.shards.iter().map(|shard| shard.turns[phase].quantile(Quantile::P99, elapsed)).max().unwrap_or_default()
+        self.shards
+            .iter()
+            .map(|shard| shard.turns[phase].quantile(Quantile::P99, elapsed))
+            .max()
+            .unwrap_or_default()
     }
 
     /// Asked minus done at the end of each second of a phase, over all operations but logins.
@@ -345,7 +350,10 @@ pub fn layout(run: &Run, groups: Vec<String>) -> Layout {
         operations: run
             .operations
             .iter()
-            .map(|operation| OperationLayout { name: operation.name.to_owned(), meaning: operation.meaning.to_owned() })
+            .map(|operation| OperationLayout {
+                name: operation.name.to_owned(),
+                meaning: operation.meaning.to_owned(),
+            })
             .collect(),
         groups,
     }

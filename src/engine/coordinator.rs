@@ -242,7 +242,9 @@ impl Conductor {
                 self.until = self.until.min(now);
                 self.leave(now, false);
             }
-            Stage::Draining if self.aggregator.all_drained() || now >= self.stage_until => self.leave(now, false),
+            Stage::Draining if self.aggregator.all_drained() || now >= self.stage_until => {
+                self.leave(now, false)
+            }
             _ => {}
         }
     }
@@ -279,7 +281,8 @@ impl Conductor {
         let now = self.epoch.now();
         let phases = self.run.plan.phases();
         let phase = phases.iter().find(|phase| phase.window.contains(now)).map_or("", |phase| &phase.name);
-        let asked = (0..self.run.activities.len()).map(|index| self.run.plan.rate_at(index as u16, now)).sum();
+        let asked =
+            (0..self.run.activities.len()).map(|index| self.run.plan.rate_at(index as u16, now)).sum();
         Standing {
             now,
             stage: self.stage,

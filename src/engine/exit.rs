@@ -62,7 +62,8 @@ impl ExitCode {
 pub fn decide(mut reasons: Vec<(ExitCode, String)>) -> Exit {
     reasons.sort_by_key(|(code, _)| ExitCode::rank(code.code()));
     let code = reasons.first().map_or(0, |(code, _)| code.code());
-    let reasons = reasons.into_iter().map(|(code, reason)| ExitReason { code: code.code(), reason }).collect();
+    let reasons =
+        reasons.into_iter().map(|(code, reason)| ExitReason { code: code.code(), reason }).collect();
     Exit { code, reasons }
 }
 
@@ -70,7 +71,9 @@ pub fn decide(mut reasons: Vec<(ExitCode, String)>) -> Exit {
 pub fn reasons_of(state: VerdictState, slos: &[Slo]) -> Vec<(ExitCode, String)> {
     let mut reasons = Vec::new();
     match state {
-        VerdictState::Interrupted => reasons.push((ExitCode::Interrupted, "the run was interrupted".to_owned())),
+        VerdictState::Interrupted => {
+            reasons.push((ExitCode::Interrupted, "the run was interrupted".to_owned()))
+        }
         VerdictState::GeneratorLimited => {
             reasons.push((ExitCode::NotTrustworthy, "the generator was the limit".to_owned()));
         }
@@ -95,10 +98,8 @@ mod tests {
     #[test]
     fn the_most_serious_reason_decides_and_all_are_kept() {
         let order = [130, 1, 2, 3, 7, 4, 5, 6];
-        let mut reasons: Vec<(ExitCode, String)> = ExitCode::MEANINGS[1..]
-            .iter()
-            .map(|(code, text)| (*code, (*text).to_owned()))
-            .collect();
+        let mut reasons: Vec<(ExitCode, String)> =
+            ExitCode::MEANINGS[1..].iter().map(|(code, text)| (*code, (*text).to_owned())).collect();
         for code in order {
             let exit = decide(reasons.clone());
             assert_eq!(exit.code, code);

@@ -84,13 +84,16 @@ fn operation(run: &Run, name: &str) -> usize {
 
 /// A share is of the copies expected; a share of nothing is undecided.
 fn ledger_seen(ledgers: &Ledgers, ledger: &str, column: &str, bound: Bound) -> Seen {
-    let kind = LedgerKind::ALL.into_iter().find(|kind| kind.as_str() == ledger).unwrap_or(LedgerKind::Message);
+    let kind =
+        LedgerKind::ALL.into_iter().find(|kind| kind.as_str() == ledger).unwrap_or(LedgerKind::Message);
     let counts = ledgers.of(kind);
     let value = column_of(counts, column) as f64;
     let expected = counts.expected;
     let of = "expected copies";
     match bound {
-        Bound::Share(_) if expected == 0 => Seen { value: Extended::Unsupported, unit: Unit::Share, of, count: 0 },
+        Bound::Share(_) if expected == 0 => {
+            Seen { value: Extended::Unsupported, unit: Unit::Share, of, count: 0 }
+        }
         Bound::Share(_) => {
             Seen { value: Extended::Finite(value / expected as f64), unit: Unit::Share, of, count: expected }
         }

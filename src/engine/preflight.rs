@@ -73,7 +73,12 @@ pub enum PreflightError {
 }
 
 /// Looks at the machine and the run. `own_server` says that the server's descriptors are this process's too.
-pub fn look(run: &Run, sources: usize, own_server: bool, workers: usize) -> Result<Preflight, PreflightError> {
+pub fn look(
+    run: &Run,
+    sources: usize,
+    own_server: bool,
+    workers: usize,
+) -> Result<Preflight, PreflightError> {
     let limit = facts::raise_descriptor_limit();
     let host = facts::host();
     check_descriptors(run, limit, own_server)?;
@@ -110,7 +115,8 @@ fn check_ports(run: &Run, host: &HostFacts, sources: usize) -> Result<(), Prefli
 
 /// Entries per worker: its share of the highest rates over the horizon, half as much again.
 fn ledger_capacity(run: &Run, host: &HostFacts, workers: usize) -> Result<usize, PreflightError> {
-    let rate: f64 = run.activities.iter().enumerate().map(|(index, activity)| peak_rate(run, index, activity.pace)).sum();
+    let rate: f64 =
+        run.activities.iter().enumerate().map(|(index, activity)| peak_rate(run, index, activity.pace)).sum();
     let horizon = run.horizon().as_secs_f64();
     let entries = (rate * horizon * 1.5) as usize;
     let needed = ByteCount((entries * ENTRY_BYTES) as u64);
@@ -137,13 +143,21 @@ fn peak_rate(run: &Run, index: usize, pace: Pace) -> f64 {
 fn warnings(host: &HostFacts) -> Vec<String> {
     let mut found = Vec::new();
     if host.cpus < 2 {
-        found.push("only one CPU: generator and server take turns on it, and latencies include that".to_owned());
+        found.push(
+            "only one CPU: generator and server take turns on it, and latencies include that".to_owned(),
+        );
     }
-    if let Some(source) = host.clock_source.as_deref().filter(|&source| source != "tsc" && source != "arch_sys_counter") {
-        found.push(format!("the kernel's clock source is {source}: reading the clock may cost a microsecond"));
+    if let Some(source) =
+        host.clock_source.as_deref().filter(|&source| source != "tsc" && source != "arch_sys_counter")
+    {
+        found
+            .push(format!("the kernel's clock source is {source}: reading the clock may cost a microsecond"));
     }
     if cfg!(debug_assertions) {
-        found.push("this is an unoptimised build: use cargo run --release for numbers that mean something".to_owned());
+        found.push(
+            "this is an unoptimised build: use cargo run --release for numbers that mean something"
+                .to_owned(),
+        );
     }
     found
 }

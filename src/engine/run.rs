@@ -73,7 +73,12 @@ pub struct PlannedActivity {
 
 impl Run {
     /// Resolves a profile; `targets` are its endpoints as addresses, in order.
-    pub fn new(profile: Arc<Profile<Activity>>, seed: u64, number: u32, targets: Vec<(SocketAddr, Transport)>) -> Self {
+    pub fn new(
+        profile: Arc<Profile<Activity>>,
+        seed: u64,
+        number: u32,
+        targets: Vec<(SocketAddr, Transport)>,
+    ) -> Self {
         let topology = Arc::new(Topology::new(&profile.groups));
         let plan = Arc::new(Plan::new(&profile, topology, seed));
         let operations = activity::operations(profile.activities.iter().map(|plan| &plan.activity));
@@ -90,7 +95,11 @@ impl Run {
             activities,
             groups: group_settings(&profile),
             group_starts: profile.groups.iter().map(|group| group.first).collect(),
-            login_rates: profile.groups.iter().map(|g| g.login_rate.map(|rate| rate.as_per_second())).collect(),
+            login_rates: profile
+                .groups
+                .iter()
+                .map(|g| g.login_rate.map(|rate| rate.as_per_second()))
+                .collect(),
             targets,
             profile,
         }
@@ -126,7 +135,10 @@ impl Run {
     /// What a user logs in with; `None` for anonymous users.
     pub fn credentials_of(&self, user: u32) -> Option<Credentials> {
         let account = self.profile.account_of(user)?;
-        Some(Credentials { username: account.local.as_ref().into(), password: account.password.reveal().into() })
+        Some(Credentials {
+            username: account.local.as_ref().into(),
+            password: account.password.reveal().into(),
+        })
     }
 
     /// How long an entry stays in the ledger after it was offered.

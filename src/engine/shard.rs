@@ -24,14 +24,14 @@ use std::time::Duration;
 
 pub use report::ShardReport;
 
+use crate::activity::Order;
 use crate::engine::run::{Online, Run};
 use crate::engine::shard::logins::Logins;
+use crate::engine::shard::report::Occasion;
 use crate::machine::{Channel, Event, Machine, Outbox};
-use crate::activity::Order;
 use crate::net::{DriverStats, Host, InboxSender, Turn};
 use crate::plan::{Action, Cursor};
 use crate::record::turns::TurnTimes;
-use crate::engine::shard::report::Occasion;
 use crate::record::{Log, Recorder};
 use crate::results::Histogram;
 use crate::sample::ledger::Expect;
@@ -363,7 +363,11 @@ impl Shard {
                 let (address, transport) = target;
                 let credentials = run.credentials_of(user);
                 let nonce = logins::nonce();
-                user_machine.begin(Beginning { intended, address, transport, credentials, nonce }, near, said);
+                user_machine.begin(
+                    Beginning { intended, address, transport, credentials, nonce },
+                    near,
+                    said,
+                );
             });
         } else if let Some(local) = self.logins.take_overdue(now) {
             self.with_user(now, Channel(local), out, User::give_up);

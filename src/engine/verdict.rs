@@ -132,7 +132,9 @@ fn growing_backlog(phase: &PhaseObservation) -> Option<Seen> {
 pub fn judge(interrupted: bool, phases: &[PhaseObservation]) -> Verdict {
     let mut evidence: Vec<Evidence> = phases
         .iter()
-        .flat_map(|phase| RULES.iter().filter_map(move |rule| Some(rule.evidence(phase, (rule.judge)(phase)?))))
+        .flat_map(|phase| {
+            RULES.iter().filter_map(move |rule| Some(rule.evidence(phase, (rule.judge)(phase)?)))
+        })
         .collect();
     evidence.sort_by_key(|evidence| evidence.state);
     let worst = evidence.first().map_or(VerdictState::Valid, |evidence| evidence.state);
@@ -157,7 +159,9 @@ impl Rule {
 /// The table as Markdown, for `docs/verdict.md`.
 pub fn rules_markdown() -> String {
     let mut text = String::from("| predicate | holds when | window | state |\n|---|---|---|---|\n");
-    text.push_str("| `interrupted` | the run was stopped by its user (Ctrl-C, SIGTERM) | whole run | interrupted |\n");
+    text.push_str(
+        "| `interrupted` | the run was stopped by its user (Ctrl-C, SIGTERM) | whole run | interrupted |\n",
+    );
     for rule in RULES {
         let state = rule.state.as_str();
         let _ = writeln!(text, "| `{}` | {} | {} | {state} |", rule.predicate, rule.holds_when, rule.window);

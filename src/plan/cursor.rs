@@ -18,7 +18,8 @@ pub struct Cursor {
 
 impl Cursor {
     pub(super) fn new(plan: Arc<Plan>, first: u32, end: u32) -> Self {
-        let processes = plan.activities.iter().map(|activity| ProcessCursor::new(activity.process.clone())).collect();
+        let processes =
+            plan.activities.iter().map(|activity| ProcessCursor::new(activity.process.clone())).collect();
         let mut cursor = Self { plan, first, end, processes, next: None };
         cursor.advance();
         cursor
@@ -53,6 +54,8 @@ impl Cursor {
 
     fn earliest(&self) -> Option<(usize, Arrival)> {
         let heads = self.processes.iter().enumerate();
-        heads.filter_map(|(index, process)| Some((index, process.peek()?))).min_by_key(|(_, arrival)| arrival.at)
+        heads
+            .filter_map(|(index, process)| Some((index, process.peek()?)))
+            .min_by_key(|(_, arrival)| arrival.at)
     }
 }

@@ -142,7 +142,8 @@ impl Problems {
         }
         let mut group = Level::ERROR.primary_title(problem.message.as_str()).element(snippet);
         if problem.place.is_override() {
-            group = group.element(Level::NOTE.message(format!("from --set {}", self.text(&problem.place).text)));
+            group =
+                group.element(Level::NOTE.message(format!("from --set {}", self.text(&problem.place).text)));
         }
         group = group.elements(elsewhere.map(|text| Level::NOTE.message(text)));
         group.elements(problem.help.as_deref().map(|help| Level::HELP.message(help)))

@@ -13,7 +13,8 @@ use crate::user::session::Session;
 use crate::user::{Beginning, Report, Said, Surroundings, ended_sample};
 use crate::xmpp::negotiation::Blame;
 use crate::xmpp::{
-    Bound, ClientConfig, Element, ElementKind, Failure, Flow, Header, Negotiation, Progress, ReadError, Step, write,
+    Bound, ClientConfig, Element, ElementKind, Failure, Flow, Header, Negotiation, Progress, ReadError, Step,
+    write,
 };
 
 /// The id of the roster request; one per stream, so it need not be unique beyond it.
@@ -182,13 +183,22 @@ impl Login {
         Err(match &mut self.stage {
             Stage::Negotiating(negotiation) => words.write(|bytes| negotiation.handle_close(bytes)).into(),
             Stage::Roster(_) | Stage::Presence(..) => Failed {
-                fault: Fault::new(ErrorClass::Server, self.step(), "stream-closed", "the server closed the stream"),
+                fault: Fault::new(
+                    ErrorClass::Server,
+                    self.step(),
+                    "stream-closed",
+                    "the server closed the stream",
+                ),
                 may_retry: true,
             },
         })
     }
 
-    pub(super) fn handle_unreadable(&mut self, error: &ReadError, words: &mut Words<'_, '_>) -> Result<Flow, Failed> {
+    pub(super) fn handle_unreadable(
+        &mut self,
+        error: &ReadError,
+        words: &mut Words<'_, '_>,
+    ) -> Result<Flow, Failed> {
         Err(match &mut self.stage {
             Stage::Negotiating(negotiation) => {
                 words.write(|bytes| negotiation.handle_unreadable(error, bytes)).into()
@@ -291,7 +301,9 @@ impl From<Failure> for Failed {
         let fault = Fault::new(class, failure.step, &failure.condition, &failure.text);
         // A password that is wrong once is wrong twice, and a server that counts failures would lock the account.
         let hopeless = matches!(class, ErrorClass::Protocol | ErrorClass::Misuse)
-            || (class == ErrorClass::Server && failure.step == "auth" && failure.condition != "temporary-auth-failure");
+            || (class == ErrorClass::Server
+                && failure.step == "auth"
+                && failure.condition != "temporary-auth-failure");
         Self { fault, may_retry: !hopeless }
     }
 }

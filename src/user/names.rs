@@ -33,7 +33,9 @@ mod tests {
 
     #[test]
     fn every_user_has_its_own_name() {
-        let names = Names::new(["u0@localhost", "o'neil&co@localhost", "", "u3@localhost"].map(str::to_owned).into_iter());
+        let names = Names::new(
+            ["u0@localhost", "o'neil&co@localhost", "", "u3@localhost"].map(str::to_owned).into_iter(),
+        );
         assert_eq!(names.bare(0), "u0@localhost");
         assert_eq!(names.bare(1), "o'neil&co@localhost");
         assert_eq!((names.bare(2), names.bare(3), names.bare(4)), ("", "u3@localhost", ""));

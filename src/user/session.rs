@@ -85,8 +85,10 @@ fn handle_message(element: &Element<'_>, near: &Surroundings<'_>, out: &mut Said
 
 fn handle_iq(element: &Element<'_>, near: &Surroundings<'_>, out: &mut Said<'_>) -> u64 {
     let id = element.id();
-    let token =
-        id.as_deref().and_then(|id| Token::decode(id.as_bytes())).filter(|token| token.kind == TokenKind::Request);
+    let token = id
+        .as_deref()
+        .and_then(|id| Token::decode(id.as_bytes()))
+        .filter(|token| token.kind == TokenKind::Request);
     match (element.stanza_type().as_deref(), token) {
         (Some("result"), Some(token)) if token.sender == near.index => {
             let (recipient, done) = (near.index, near.now);

@@ -43,7 +43,8 @@ struct Attempt {
 impl Logins {
     pub(super) fn new(run: &Run, range: &Range<u32>) -> Self {
         let local = |(at, user): (Offset, u32)| (at, user - range.start);
-        let planned = run.plan.population().logins_of(range.start, range.end).into_iter().map(local).collect();
+        let planned =
+            run.plan.population().logins_of(range.start, range.end).into_iter().map(local).collect();
         let group_of: Vec<u16> = range.clone().map(|user| run.group_of(user).id.0).collect();
         let caps = run.login_rates.iter().enumerate().map(|(group, rate)| {
             let own = group_of.iter().filter(|&&of| usize::from(of) == group).count();
