@@ -4,17 +4,19 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::activity::Activity;
 use crate::cli::progress::Progress;
 use crate::cli::{Failure, load, terminal};
-use crate::clock::WallTime;
+use crate::clock::{Epoch, WallTime};
 use crate::engine::coordinator::Command;
 use crate::engine::execute::{Finished, Order, OwnServer, execute};
 use crate::engine::exit::ExitCode;
-use crate::loopback::{self, Loopback};
+use crate::loopback::{Loopback, LoopbackOptions};
+use crate::server::Population;
 use crate::net::SocketOptions;
 use crate::profile::{Endpoint, Profile};
 use crate::report::summary;
@@ -64,12 +66,16 @@ pub(super) struct RunArgs {
     socket_buffer: Option<usize>,
 }
 
+/// From the last thing a person said to the run's epoch: time for everything to be in place.
+const HEAD_START: Duration = Duration::from_millis(500);
+
 pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
     let profile = Arc::new(load::profile(&args.profile, &overrides(args))?);
     confirm(args, &profile)?;
-    let server = own_server(args, &profile)?;
+    let epoch = Epoch::from_monotonic_nanos(Epoch::start().as_monotonic_nanos() + HEAD_START.as_nanos() as u64);
+    let server = own_server(args, &profile, epoch)?;
     let commands = listen_for_signals()?;
-    let order = order(args, &profile, server.as_ref());
+    let order = order(args, &profile, server.as_ref(), epoch);
     let mut progress = Progress::new(args.quiet, profile.end_of_phases().since(crate::units::Offset::ZERO));
     let finished = execute(order, &commands, &mut |standing| progress.show(standing));
     progress.finish();
@@ -98,7 +104,7 @@ fn overrides(args: &RunArgs) -> Vec<String> {
     args.set.iter().cloned().chain(target).collect()
 }
 
-fn order(args: &RunArgs, profile: &Arc<Profile<Activity>>, server: Option<&loopback::Handle>) -> Order {
+fn order(args: &RunArgs, profile: &Arc<Profile<Activity>>, server: Option<&Loopback>, epoch: Epoch) -> Order {
     let now = WallTime::now();
     let seed = args.seed.or(profile.seed).unwrap_or_else(|| now.unix_seconds().to_bits() >> 8 & 0xffff_ffff);
     let socket = SocketOptions { send_buffer: args.socket_buffer, receive_buffer: args.socket_buffer, ..SocketOptions::default() };
@@ -111,7 +117,7 @@ fn order(args: &RunArgs, profile: &Arc<Profile<Activity>>, server: Option<&loopb
         own_server: server.map(|server| OwnServer { address: server.address(), ca_pem: server.ca_pem().into() }),
         keys: load::keys_path(profile),
         socket,
-        epoch: server.map(loopback::Handle::epoch),
+        epoch,
     }
 }
 
@@ -123,7 +129,7 @@ fn default_out(profile: &str, now: WallTime) -> PathBuf {
 }
 
 /// Starts the embedded server where the profile wants it.
-fn own_server(args: &RunArgs, profile: &Profile<Activity>) -> Result<Option<loopback::Handle>, Failure> {
+fn own_server(args: &RunArgs, profile: &Profile<Activity>, epoch: Epoch) -> Result<Option<Loopback>, Failure> {
     if !profile.target.uses_loopback() {
         return match (&args.fault, &args.truth) {
             (None, None) => Ok(None),
@@ -133,12 +139,17 @@ fn own_server(args: &RunArgs, profile: &Profile<Activity>) -> Result<Option<loop
     if profile.target.endpoints.len() > 1 {
         return Err(Failure::usage("target.url: loopback: stands alone; it cannot be one of several targets"));
     }
-    let options = load::server_options(profile, args.fault.as_deref(), args.truth.as_deref())?;
-    Loopback::start(options).map(Some).map_err(|error| Failure::new(ExitCode::CannotConnect, error.to_string()))
+    let mut server = load::server_options(profile);
+    server.faults = load::faults(args.fault.as_deref())?;
+    let mut options = LoopbackOptions::new(server, epoch);
+    options.truth_file.clone_from(&args.truth);
+    let directory = Box::new(Population::new(profile.groups.clone()));
+    let started = Loopback::start(&options, directory);
+    started.map(Some).map_err(|error| Failure::new(ExitCode::CannotConnect, error.to_string()))
 }
 
 /// Ctrl-C and SIGTERM become commands.
-fn listen_for_signals() -> Result<Receiver<Command>, Failure> {
+pub(super) fn listen_for_signals() -> Result<Receiver<Command>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let (sender, receiver) = channel();
     let fail = |error: std::io::Error| Failure::new(ExitCode::Internal, format!("cannot listen for signals: {error}"));

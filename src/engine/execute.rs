@@ -4,7 +4,6 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
 
 use crate::activity::Activity;
 use crate::clock::{Epoch, WallTime};
@@ -25,9 +24,6 @@ use crate::results::{
 use crate::sample::Token;
 use crate::seed::{Draw, Stream};
 
-/// Between the last preparation and the run's epoch: time for the workers to be there.
-const HEAD_START: Duration = Duration::from_millis(100);
-
 /// What is to be run.
 pub struct Order {
     /// The profile.
@@ -46,8 +42,8 @@ pub struct Order {
     pub keys: Option<PathBuf>,
     /// Options of the connections' sockets.
     pub socket: SocketOptions,
-    /// The epoch, if the embedded server already counts from one.
-    pub epoch: Option<Epoch>,
+    /// The run's epoch; a little ahead, so that everything is in place by then.
+    pub epoch: Epoch,
 }
 
 /// An embedded server that is already running.
@@ -181,10 +177,7 @@ fn look_up(host: &str, port: u16) -> Result<SocketAddr, ExecuteError> {
 
 fn driver_config(order: &Order, keys: &Arc<KeyFile>) -> Result<DriverConfig, ExecuteError> {
     let target = &order.profile.target;
-    let epoch = order.epoch.unwrap_or_else(|| {
-        Epoch::from_monotonic_nanos(Epoch::start().as_monotonic_nanos() + HEAD_START.as_nanos() as u64)
-    });
-    let mut driver = DriverConfig::new(epoch);
+    let mut driver = DriverConfig::new(order.epoch);
     driver.socket = order.socket;
     driver.source_addresses.clone_from(&target.source_addresses);
     let all_in_the_clear =

@@ -1,0 +1,99 @@
+//! What several subcommands need: profiles from files or by name, the embedded server's options, places for files.
+
+use std::path::{Path, PathBuf};
+
+use crate::activity::{Activity, Features};
+use crate::cli::Failure;
+use crate::profile::{Accounts, Files, Input, Profile, Tls};
+use crate::server::ServerOptions;
+use crate::server::options::StartTls;
+use crate::xmpp::Mechanism;
+
+/// Files beyond this size are no accounts and no certificates, bytes.
+const FILE_MAX: u64 = 256 << 20;
+
+/// Reads files from the disk, for profiles that name some.
+pub(super) struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> Result<String, String> {
+        let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+        if size > FILE_MAX {
+            return Err(format!("it is larger than {FILE_MAX} bytes"));
+        }
+        std::fs::read_to_string(path).map_err(|error| error.to_string())
+    }
+}
+
+/// A profile by path, or a shipped one by name, with overrides.
+pub(super) fn profile(name: &str, overrides: &[String]) -> Result<Profile<Activity>, Failure> {
+    let (text, folder) = text_of(name)?;
+    let input = Input { name: name.to_owned(), text, folder, overrides: overrides.to_vec() };
+    Profile::read(&input, &Features, &Disk).map_err(|problems| {
+        use std::io::IsTerminal as _;
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let text = if colour { problems.styled() } else { problems.to_string() };
+        // The renderer says `error` itself.
+        Failure::usage(format!("profile `{name}` cannot be used\n\n{text}"))
+    })
+}
+
+fn text_of(name: &str) -> Result<(String, PathBuf), Failure> {
+    let path = Path::new(name);
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((text, folder)),
+        Err(error) => match super::profile::shipped(name) {
+            Some(text) => Ok((text.to_owned(), PathBuf::new())),
+            None => Err(Failure::usage(format!(
+                "cannot read the profile `{name}`: {error}; `xmpp-bench profile list` shows the shipped ones"
+            ))),
+        },
+    }
+}
+
+/// The embedded server a profile's users can log in to.
+pub(super) fn server_options(profile: &Profile<Activity>) -> ServerOptions {
+    let mut server = ServerOptions::new(&profile.target.domain);
+    if profile.target.tls == Tls::Off {
+        server.starttls = StartTls::Absent;
+        server.plain_without_tls = profile.groups.iter().any(|group| group.plain_without_tls);
+    }
+    if profile.groups.iter().any(|group| matches!(group.accounts, Accounts::Anonymous)) {
+        server.mechanisms.push(Mechanism::Anonymous);
+    }
+    server
+}
+
+/// `--fault`.
+pub(super) fn faults(text: Option<&str>) -> Result<crate::server::fault::Faults, Failure> {
+    text.map_or_else(|| Ok(Default::default()), |text| text.parse())
+        .map_err(|error: crate::server::fault::FaultError| Failure::usage(format!("--fault: {error}")))
+}
+
+/// Where derived keys are kept: beside the accounts file, or in the user's cache where accounts are counted.
+pub(super) fn keys_path(profile: &Profile<Activity>) -> Option<PathBuf> {
+    for group in &profile.groups {
+        if let Accounts::File { path, .. } = &group.accounts {
+            let mut name = path.as_os_str().to_owned();
+            name.push(".keys");
+            return Some(PathBuf::from(name));
+        }
+    }
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    Some(cache.or_else(home)?.join("xmpp-bench").join("keys"))
+}
+
+/// The command line with passwords blotted out.
+pub(super) fn blotted_command() -> Vec<String> {
+    std::env::args_os()
+        .map(|word| {
+            let word = word.to_string_lossy();
+            match word.split_once('=') {
+                Some((key, _)) if key.ends_with("password") => format!("{key}=***"),
+                _ => word.into_owned(),
+            }
+        })
+        .collect()
+}
