@@ -296,7 +296,3 @@ fn rate_curve<A>(profile: &Profile<A>, pace: Pace) -> RateCurve {
     }
     curve
 }
-
-#[cfg(test)]
-#[path = "plan/plan_tests.rs"]
-mod tests;
