@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::StreamNamespaces;
+use super::scan::{self, Attributes, Token, Tokens};
+use super::{StreamNamespaces, namespaces};
 
 /// What a first-level element is, by namespace and name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +48,10 @@ pub enum ElementKind {
 #[derive(Clone, Copy, Debug)]
 pub struct Element<'a> {
     bytes: &'a [u8],
+    name: &'a [u8],
+    attributes: &'a [u8],
+    content: &'a [u8],
+    parent: Option<&'a Element<'a>>,
     stream: &'a StreamNamespaces,
 }
 
@@ -58,7 +63,18 @@ pub struct BadTag;
 impl<'a> Element<'a> {
     /// Reads the start tag of one whole element, as framed.
     pub fn parse(bytes: &'a [u8], stream: &'a StreamNamespaces) -> Result<Self, BadTag> {
-        Ok(Self { bytes, stream })
+        Self::cut(bytes, None, stream).ok_or(BadTag)
+    }
+
+    fn cut(bytes: &'a [u8], parent: Option<&'a Element<'a>>, stream: &'a StreamNamespaces) -> Option<Self> {
+        let end = scan::tag_end(bytes)?;
+        let tag = bytes.get(1..end)?;
+        let (tag, content) = match tag.strip_suffix(b"/") {
+            Some(tag) => (tag, &b""[..]),
+            None => (tag, bytes.get(end + 1..memchr::memrchr(b'<', bytes)?)?),
+        };
+        let (name, attributes) = scan::split_tag(tag);
+        Some(Self { bytes, name, attributes, content, parent, stream })
     }
 
     /// All its bytes.
@@ -68,29 +84,45 @@ impl<'a> Element<'a> {
 
     /// What it is as a first-level element.
     pub fn kind(&self) -> ElementKind {
-        let _ = self.stream;
-        ElementKind::Other
+        use ElementKind as Kind;
+        let (kind, namespace) = match scan::split_name(self.name).1 {
+            b"message" => (Kind::Message, self.stream.content().as_str()),
+            b"presence" => (Kind::Presence, self.stream.content().as_str()),
+            b"iq" => (Kind::Iq, self.stream.content().as_str()),
+            b"features" => (Kind::Features, namespaces::STREAMS),
+            b"error" => (Kind::StreamError, namespaces::STREAMS),
+            b"starttls" => (Kind::StartTls, namespaces::TLS),
+            b"proceed" => (Kind::Proceed, namespaces::TLS),
+            b"failure" if self.is("failure", namespaces::TLS) => (Kind::TlsFailure, namespaces::TLS),
+            b"auth" => (Kind::Auth, namespaces::SASL),
+            b"challenge" => (Kind::Challenge, namespaces::SASL),
+            b"response" => (Kind::Response, namespaces::SASL),
+            b"abort" => (Kind::Abort, namespaces::SASL),
+            b"success" => (Kind::Success, namespaces::SASL),
+            b"failure" => (Kind::SaslFailure, namespaces::SASL),
+            _ => return Kind::Other,
+        };
+        if self.namespace() == namespace { kind } else { Kind::Other }
     }
 
     /// The name without its prefix.
     pub fn local(&self) -> &'a str {
-        ""
+        scan::text(scan::split_name(self.name).1)
     }
 
     /// The namespace it is in; empty if in none.
     pub fn namespace(&self) -> Cow<'a, str> {
-        Cow::Borrowed("")
+        self.resolve(scan::split_name(self.name).0).unwrap_or_default()
     }
 
     /// Whether it has this name and namespace.
     pub fn is(&self, local: &str, namespace: &str) -> bool {
-        self.local() == local && self.namespace() == namespace
+        scan::split_name(self.name).1 == local.as_bytes() && self.namespace() == namespace
     }
 
-    /// An attribute without prefix (`xml:lang` is found under its whole name), references replaced.
+    /// An attribute by its whole name (`id`, `xml:lang`), references replaced.
     pub fn attribute(&self, name: &str) -> Option<Cow<'a, str>> {
-        let _ = name;
-        None
+        self.raw(name.as_bytes()).map(scan::unescape)
     }
 
     /// The attribute `id`.
@@ -98,7 +130,7 @@ impl<'a> Element<'a> {
         self.attribute("id")
     }
 
-    /// The attribute `type`. (RFC 6120 section 8.1.4.)
+    /// The attribute `type` (RFC 6120 section 8.1.4).
     pub fn stanza_type(&self) -> Option<Cow<'a, str>> {
         self.attribute("type")
     }
@@ -115,7 +147,7 @@ impl<'a> Element<'a> {
 
     /// Its children, in order.
     pub fn children<'s>(&'s self) -> Children<'s> {
-        Children { parent: self }
+        Children { parent: self, tokens: Tokens::new(self.content) }
     }
 
     /// The first child with this name and namespace.
@@ -123,25 +155,70 @@ impl<'a> Element<'a> {
         self.children().find(|child| child.is(local, namespace))
     }
 
-    /// Its own text (not its children's), references replaced and CDATA opened.
+    /// Its own text (not its children's), references replaced and CDATA opened. Line ends stay as they were sent.
     pub fn text(&self) -> Cow<'a, str> {
-        Cow::Borrowed("")
+        if memchr::memchr(b'<', self.content).is_none() {
+            return scan::unescape(self.content);
+        }
+        let (mut text, mut tokens) = (String::new(), Tokens::new(self.content));
+        while let Some(token) = tokens.next() {
+            match token {
+                Token::Text(raw) => scan::unescape_into(raw, &mut text),
+                Token::CData(inside) => text.push_str(scan::text(inside)),
+                Token::Start(_, false) => tokens.skip_element(),
+                Token::Start(_, true) | Token::End => {}
+            }
+        }
+        Cow::Owned(text)
     }
 
     /// The text of the first child with this name in the element's own namespace.
     pub fn child_text<'s>(&'s self, local: &str) -> Option<Cow<'s, str>> {
-        let _ = local;
-        None
+        self.child(local, &self.namespace()).map(|child| child.text())
     }
 
     /// The body's first bytes, up to its first reference or tag: where a token stands. Never allocates.
     pub fn body_prefix(&self) -> Option<&[u8]> {
-        None
+        let body = self.child("body", &self.namespace())?;
+        Some(match Tokens::new(body.content).next() {
+            Some(Token::Text(raw)) => &raw[..memchr::memchr(b'&', raw).unwrap_or(raw.len())],
+            Some(Token::CData(inside)) => inside,
+            _ => b"",
+        })
     }
 
     /// Whether it is marked as delayed (XEP-0203).
     pub fn has_delay(&self) -> bool {
-        false
+        memchr::memmem::find(self.content, b"delay").is_some()
+            && self.child("delay", namespaces::DELAY).is_some()
+    }
+
+    fn raw(&self, name: &[u8]) -> Option<&'a [u8]> {
+        Attributes(self.attributes).find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// The namespace bound to `prefix` here: by the nearest declaration.
+    fn resolve(&self, prefix: &[u8]) -> Option<Cow<'a, str>> {
+        let mut element = *self;
+        loop {
+            if let Some(name) = element.declared(prefix) {
+                return Some(scan::unescape(name));
+            }
+            match element.parent {
+                Some(parent) => element = *parent,
+                None => return self.stream.resolve(scan::text(prefix)).map(Cow::Borrowed),
+            }
+        }
+    }
+
+    fn declared(&self, prefix: &[u8]) -> Option<&'a [u8]> {
+        Attributes(self.attributes)
+            .find(|(name, _)| match name.strip_prefix(b"xmlns") {
+                Some(b"") => prefix.is_empty(),
+                Some([b':', bound @ ..]) => !prefix.is_empty() && bound == prefix,
+                _ => false,
+            })
+            .map(|(_, value)| value)
     }
 }
 
@@ -149,13 +226,25 @@ impl<'a> Element<'a> {
 #[derive(Clone, Debug)]
 pub struct Children<'a> {
     parent: &'a Element<'a>,
+    tokens: Tokens<'a>,
 }
 
 impl<'a> Iterator for Children<'a> {
     type Item = Element<'a>;
 
     fn next(&mut self) -> Option<Element<'a>> {
-        let _ = self.parent;
-        None
+        loop {
+            let start = self.tokens.position();
+            if let Token::Start(_, empty) = self.tokens.next()? {
+                if !empty {
+                    self.tokens.skip_element();
+                }
+                let bytes = &self.parent.content[start..self.tokens.position()];
+                return Element::cut(bytes, Some(self.parent), self.parent.stream);
+            }
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

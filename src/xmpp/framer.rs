@@ -111,7 +111,7 @@ impl FrameError {
 #[derive(Clone, Copy, Debug)]
 pub struct Framer {
     limits: Limits,
-    /// How much of the buffer shown has been scanned.
+    /// How much of the unfinished item has been scanned.
     at: u32,
     /// Open elements, the stream's own included.
     depth: u16,
@@ -122,7 +122,34 @@ pub struct Framer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// Before the first byte: the only place for an XML declaration.
     Start,
+    /// Before the header.
+    Prolog,
+    /// Between first-level elements.
+    Between,
+    /// In the content of an element.
+    Content,
+    /// Behind `<`; whether it is the stream's first byte.
+    Markup { first: bool },
+    /// In a start tag, outside of quotes.
+    StartTag,
+    /// In an attribute's value, up to this quote.
+    Quoted(u8),
+    /// In an end tag.
+    EndTag,
+    /// Behind `<!` and this many bytes of `[CDATA[`.
+    Bang(u8),
+    /// In a CDATA section.
+    CData,
+    /// Behind `<?` and this many bytes of `xml`.
+    Question(u8),
+    /// In the XML declaration.
+    Declaration,
+    /// The header was an empty-element tag: the end is still to be told.
+    EmptyStream,
+    /// Behind the stream's end.
+    Ended,
 }
 
 impl Framer {
@@ -131,9 +158,216 @@ impl Framer {
         Self { limits, at: 0, depth: 0, state: State::Start, partial: 0 }
     }
 
+    /// The bounds it holds.
+    pub const fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Finds the next item in `buffer`, which begins where the last answer said.
     pub fn next(&mut self, buffer: &[u8]) -> Result<Scan, FrameError> {
-        let _ = (buffer, self.limits, self.at, self.depth, self.state, self.partial);
-        Ok(Scan::More { consumed: 0 })
+        if self.state == State::EmptyStream {
+            self.state = State::Ended;
+            return Ok(Scan::Frame(Frame { kind: FrameKind::Close, range: 0..0 }));
+        }
+        let start = if self.at == 0 { self.skip_space(buffer)? } else { 0 };
+        let item = &buffer[start..];
+        let within = &item[..item.len().min(self.limits.stanza_bytes_max as usize)];
+        let from = self.at as usize;
+        let found = self.scan(within)?;
+        self.check_encoding(within, from)?;
+        match found {
+            Some(kind) => {
+                let end = start + self.at as usize;
+                self.at = 0;
+                Ok(Scan::Frame(Frame { kind, range: start..end }))
+            }
+            None if item.len() > within.len() => Err(FrameError::TooLarge(self.limits.stanza_bytes_max)),
+            None => Ok(Scan::More { consumed: start }),
+        }
+    }
+
+    /// The white space before an item. At the very beginning it rules out an XML declaration.
+    fn skip_space(&mut self, buffer: &[u8]) -> Result<usize, FrameError> {
+        let start = buffer.iter().position(|&byte| !is_space(byte)).unwrap_or(buffer.len());
+        if start > 0 && self.state == State::Start {
+            self.state = State::Prolog;
+        }
+        match buffer.get(start) {
+            Some(_) if self.state == State::Ended => Err(FrameError::AfterEnd),
+            None | Some(b'<') => Ok(start),
+            Some(&byte) => Err(stray(byte)),
+        }
+    }
+
+    /// Scans on to the end of the item or of what there is.
+    fn scan(&mut self, item: &[u8]) -> Result<Option<FrameKind>, FrameError> {
+        let mut at = self.at as usize;
+        let mut found = None;
+        while found.is_none() && at < item.len() {
+            at = match self.state {
+                State::Content => self.content(item, at),
+                State::StartTag => match memchr::memchr3(b'>', b'"', b'\'', &item[at..]) {
+                    None => item.len(),
+                    Some(ahead) if item[at + ahead] == b'>' => {
+                        found = self.end_start_tag(item[at + ahead - 1] == b'/')?;
+                        at + ahead + 1
+                    }
+                    Some(ahead) => {
+                        self.state = State::Quoted(item[at + ahead]);
+                        at + ahead + 1
+                    }
+                },
+                State::Quoted(quote) => self.seek(item, at, quote, State::StartTag),
+                State::EndTag => match memchr::memchr(b'>', &item[at..]) {
+                    None => item.len(),
+                    Some(ahead) => {
+                        found = self.end_end_tag();
+                        at + ahead + 1
+                    }
+                },
+                State::Markup { first } => self.markup(item[at], first).map(|()| at + 1)?,
+                _ => self.rare(item, at)?,
+            };
+        }
+        self.at = at as u32;
+        Ok(found)
+    }
+
+    fn content(&mut self, item: &[u8], at: usize) -> usize {
+        self.seek(item, at, b'<', State::Markup { first: false })
+    }
+
+    /// Goes behind the next `byte` and to `then`, or to the end of what there is.
+    fn seek(&mut self, item: &[u8], at: usize, byte: u8, then: State) -> usize {
+        match memchr::memchr(byte, &item[at..]) {
+            Some(ahead) => {
+                self.state = then;
+                at + ahead + 1
+            }
+            None => item.len(),
+        }
+    }
+
+    /// The states a stanza seldom passes through.
+    fn rare(&mut self, item: &[u8], at: usize) -> Result<usize, FrameError> {
+        let byte = item[at];
+        self.state = match self.state {
+            state @ (State::Start | State::Prolog | State::Between | State::Ended | State::EmptyStream) => {
+                if is_space(byte) {
+                    state
+                } else if byte == b'<' && state == State::Ended {
+                    return Err(FrameError::AfterEnd);
+                } else if byte == b'<' {
+                    State::Markup { first: state == State::Start }
+                } else {
+                    return Err(stray(byte));
+                }
+            }
+            State::Bang(matched) => self.bang(matched, byte)?,
+            State::Question(matched) => question(matched, byte)?,
+            State::CData => return Ok(self.close_at(item, at, b"]]>", State::Content)),
+            State::Declaration => return Ok(self.close_at(item, at, b"?>", State::Prolog)),
+            state => state,
+        };
+        Ok(at + 1)
+    }
+
+    /// Goes behind the next `>`, and to `then` if it ends `close`.
+    fn close_at(&mut self, item: &[u8], at: usize, close: &[u8], then: State) -> usize {
+        let Some(ahead) = memchr::memchr(b'>', &item[at..]) else { return item.len() };
+        let end = at + ahead + 1;
+        if item[..end].ends_with(close) {
+            self.state = then;
+        }
+        end
+    }
+
+    /// The byte behind `<`.
+    fn markup(&mut self, byte: u8, first: bool) -> Result<(), FrameError> {
+        self.state = match byte {
+            b'/' if self.depth > 0 => State::EndTag,
+            b'!' => State::Bang(0),
+            b'?' if first => State::Question(0),
+            b'?' => return Err(FrameError::Instruction),
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b':' | 0x80.. => State::StartTag,
+            _ => return Err(FrameError::Malformed),
+        };
+        Ok(())
+    }
+
+    fn bang(&self, matched: u8, byte: u8) -> Result<State, FrameError> {
+        const OPENING: &[u8] = b"[CDATA[";
+        match (matched, byte) {
+            (0, b'-') => Err(FrameError::Comment),
+            (0, b'A'..=b'Z' | b'a'..=b'z') => Err(FrameError::Declaration),
+            (0, b'[') if self.depth < 2 => Err(FrameError::StrayText),
+            _ if byte != OPENING[usize::from(matched)] => Err(FrameError::Malformed),
+            _ if usize::from(matched) + 1 == OPENING.len() => Ok(State::CData),
+            _ => Ok(State::Bang(matched + 1)),
+        }
+    }
+
+    fn end_start_tag(&mut self, empty: bool) -> Result<Option<FrameKind>, FrameError> {
+        if self.depth > self.limits.depth_max {
+            return Err(FrameError::TooDeep(self.limits.depth_max));
+        }
+        let (kind, state) = match (self.depth, empty) {
+            (0, true) => (Some(FrameKind::Header), State::EmptyStream),
+            (0, false) => (Some(FrameKind::Header), State::Between),
+            (1, true) => (Some(FrameKind::Element), State::Between),
+            _ => (None, State::Content),
+        };
+        if !empty {
+            self.depth = self.depth.checked_add(1).ok_or(FrameError::TooDeep(self.limits.depth_max))?;
+        }
+        self.state = state;
+        Ok(kind)
+    }
+
+    fn end_end_tag(&mut self) -> Option<FrameKind> {
+        self.depth -= 1;
+        let (kind, state) = match self.depth {
+            0 => (Some(FrameKind::Close), State::Ended),
+            1 => (Some(FrameKind::Element), State::Between),
+            _ => (None, State::Content),
+        };
+        self.state = state;
+        kind
+    }
+
+    /// Whether what was scanned since `from` goes on being UTF-8.
+    fn check_encoding(&mut self, item: &[u8], from: usize) -> Result<(), FrameError> {
+        let begin = from - usize::from(self.partial);
+        let scanned = &item[begin..self.at as usize];
+        self.partial = match std::str::from_utf8(scanned) {
+            Ok(_) => 0,
+            Err(error) if error.error_len().is_none() => (scanned.len() - error.valid_up_to()) as u8,
+            Err(_) => return Err(FrameError::Encoding),
+        };
+        Ok(())
     }
 }
+
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// What stands where only white space may: bytes that never occur in UTF-8 (as at the head of UTF-16) or text.
+const fn stray(byte: u8) -> FrameError {
+    match byte {
+        0xc0 | 0xc1 | 0xf5.. => FrameError::Encoding,
+        _ => FrameError::StrayText,
+    }
+}
+
+/// `<?` may only open `<?xml `.
+const fn question(matched: u8, byte: u8) -> Result<State, FrameError> {
+    match (matched, byte) {
+        (0, b'x') | (1, b'm') | (2, b'l') => Ok(State::Question(matched + 1)),
+        (3, _) if is_space(byte) => Ok(State::Declaration),
+        _ => Err(FrameError::Instruction),
+    }
+}
+
+#[cfg(test)]
+mod tests;
