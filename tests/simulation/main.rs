@@ -1,0 +1,142 @@
+//! The truth, in virtual time: what the tool says of a run against what the embedded server really did.
+
+mod world;
+
+use std::time::Duration;
+
+use world::{LATENCY, World};
+use xmpp_bench::results::Histogram;
+use xmpp_bench::sample::{LedgerCounts, Outcome, TokenKind};
+use xmpp_bench::server::truth::{Action, CopyLine, Line};
+use xmpp_bench::units::{Offset, Quantile};
+
+const PROFILE: &str = r#"
+deadline = "5s"
+[target]
+url = "loopback:"
+domain = "localhost"
+tls = "off"
+[[users]]
+count = 40
+jid = "u{n}@{domain}"
+password = "p{n}"
+auth = ["PLAIN"]
+plain_without_tls = true
+contacts = 10
+[[phase]]
+name = "ramp"
+duration = "4s"
+users = 40
+[[phase]]
+name = "settle"
+duration = "2s"
+[[phase]]
+name = "steady"
+duration = "30s"
+measure = true
+[[activity]]
+kind = "message"
+rate = "200/s"
+[[activity]]
+kind = "ping"
+every = "5s"
+"#;
+
+fn run(profile: &str, faults: &str) -> (World, LedgerCounts) {
+    let mut world = World::new(profile, |server| server.faults = faults.parse().expect("valid faults"));
+    world.run_until(Offset::from_secs_f64(36.0));
+    let counts = world.finish(Duration::from_secs(5));
+    (world, counts)
+}
+
+fn copies(world: &World) -> Vec<&CopyLine> {
+    let lines = world.truth.iter();
+    lines.filter_map(|line| if let Line::Copy(copy) = line { Some(copy) } else { None }).collect()
+}
+
+fn truth_count(world: &World, action: Action) -> u64 {
+    let all = copies(world);
+    all.iter().filter(|copy| copy.action == action && copy.token.kind == TokenKind::Message).count() as u64
+}
+
+/// Response times as the tool has them, and as they follow from the server's own account and the link.
+fn response_times(world: &World) -> (Histogram, Histogram) {
+    let (mut measured, mut true_times) = (Histogram::new(), Histogram::new());
+    let message = 9; // after the operations of a login
+    for sample in &world.samples {
+        if let (Some(instants), true) = (sample.instants, sample.operation.0 == message) {
+            measured.record_nanos(instants.response_nanos());
+        }
+    }
+    for copy in copies(world) {
+        let first = matches!(copy.action, Action::Delivered | Action::Reordered);
+        if let (true, Some(written)) = (first && copy.token.kind == TokenKind::Message, copy.written_ns) {
+            let done = Offset::from_nanos(written) + LATENCY;
+            true_times.record_nanos(done.signed_nanos_since(copy.token.intended));
+        }
+    }
+    (measured, true_times)
+}
+
+#[test]
+fn without_faults_everything_arrives_after_exactly_two_link_latencies() {
+    let (world, counts) = run(PROFILE, "");
+    assert!(counts.expected > 5_500, "{counts:?}");
+    assert_eq!(counts, LedgerCounts { expected: counts.expected, delivered: counts.expected, ..Default::default() });
+    for sample in &world.samples {
+        if let Some(instants) = sample.instants {
+            assert_eq!((instants.lag_nanos(), instants.blocked_nanos()), (0, 0));
+        }
+    }
+    let (measured, _) = response_times(&world);
+    assert_eq!((measured.min(), measured.max()), (Some(200), Some(200)));
+}
+
+#[test]
+fn every_login_and_every_ping_is_accounted_for() {
+    let (world, _) = run(PROFILE, "");
+    let ended = |operation: u16, outcome: Outcome| {
+        world.samples.iter().filter(|s| s.operation.0 == operation && s.outcome == outcome).count()
+    };
+    let (login, echo, ping) = (0, 8, 10);
+    assert_eq!(ended(login, Outcome::Ok), 40);
+    assert_eq!(ended(echo, Outcome::Ok), 40);
+    // Periodic pings of users that are counted on from a second after their login: 40 users, every 5 s, for 36 s less
+    // what the ramp takes.
+    assert!((230..=288).contains(&ended(ping, Outcome::Ok)), "{} pings", ended(ping, Outcome::Ok));
+}
+
+#[test]
+fn the_ledger_equals_the_truth_and_so_does_every_percentile() {
+    let faults = "delay=5ms,loss=1%,duplicate=0.5%,reorder=1%";
+    let (world, counts) = run(PROFILE, faults);
+    let truth = LedgerCounts {
+        expected: truth_count(&world, Action::Delivered)
+            + truth_count(&world, Action::Reordered)
+            + truth_count(&world, Action::Dropped),
+        delivered: truth_count(&world, Action::Delivered) + truth_count(&world, Action::Reordered),
+        lost: truth_count(&world, Action::Dropped),
+        reordered: truth_count(&world, Action::Reordered),
+        duplicated: truth_count(&world, Action::Duplicated),
+        late: counts.late,
+        ..Default::default()
+    };
+    assert!(truth.lost > 20 && truth.duplicated > 10 && truth.reordered > 0, "{truth:?}");
+    assert_eq!(counts, truth);
+    let (measured, true_times) = response_times(&world);
+    assert_eq!(measured, true_times, "every bucket");
+    for quantile in [Quantile::P50, Quantile::P90, Quantile::P99] {
+        assert_eq!(measured.quantile(quantile), true_times.quantile(quantile));
+    }
+}
+
+#[test]
+fn sessions_cut_without_notice_leave_nothing_unexplained() {
+    let (world, counts) = run(PROFILE, "delay=20ms,cut=30%@15s");
+    let cut = world.truth.iter().filter(|line| matches!(line, Line::Cut(_))).count();
+    assert_eq!(cut, 12);
+    assert_eq!(counts.lost, 0, "{counts:?}");
+    assert!(counts.is_balanced() && counts.indeterminate > 0 && counts.unsent > 0, "{counts:?}");
+    let logins = world.samples.iter().filter(|s| s.operation.0 == 0 && s.outcome == Outcome::Ok).count();
+    assert_eq!(logins, 40 + cut, "everybody who was cut came back");
+}

@@ -1,0 +1,308 @@
+//! A shard of simulated users against the embedded server: in memory, in virtual time, over a link of fixed latency.
+//!
+//! Bytes move in order, the kernel takes every write at once, keys are derived in no time, and nothing else happens. So every
+//! latency follows from the link and from what the server says it did.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use xmpp_bench::activity::{Activity, Features};
+use xmpp_bench::engine::run::{Online, Run};
+use xmpp_bench::engine::shard::{Message, Peers, Shard, ShardReport};
+use xmpp_bench::machine::{
+    Channel, CloseCause, CloseMode, DerivedKey, Effect, Event, Machine, Opened, Outbox, Request, Transport,
+};
+use xmpp_bench::net::{DriverStats, Host, Turn};
+use xmpp_bench::profile::{Files, Input, Profile};
+use xmpp_bench::sample::{LedgerCounts, LedgerKind, Sample};
+use xmpp_bench::server::truth::Line;
+use xmpp_bench::server::{Population, Server, ServerOptions};
+use xmpp_bench::units::Offset;
+
+/// One way.
+pub const LATENCY: Duration = Duration::from_micros(100);
+/// What the run's tokens say.
+pub const RUN: u32 = 77;
+
+/// See the module text.
+pub struct World {
+    pub now: Offset,
+    shard: Shard,
+    server: Server,
+    links: Links,
+    queue: BinaryHeap<Reverse<(Offset, u64, Side, u32)>>,
+    payloads: HashMap<u64, Payload>,
+    next_payload: u64,
+    reports: Receiver<ShardReport>,
+    pub samples: Vec<Sample>,
+    pub last: Option<ShardReport>,
+    pub truth: Vec<Line>,
+    keys: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Side {
+    Users,
+    Server,
+}
+
+#[derive(Debug)]
+enum Payload {
+    Accepted,
+    Opened(Opened),
+    Data(Vec<u8>),
+    Sent(u64),
+    Closed(CloseCause),
+    Derived(Vec<u8>),
+}
+
+/// Which channel of one side is which of the other's, and how much each has written.
+#[derive(Default)]
+struct Links {
+    of_users: BTreeMap<u32, u32>,
+    of_server: BTreeMap<u32, u32>,
+    written: HashMap<(Side, u32), u64>,
+    next: u32,
+}
+
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, path: &Path) -> Result<String, String> {
+        Err(format!("no file {} here", path.display()))
+    }
+}
+
+pub fn profile(text: &str) -> Arc<Profile<Activity>> {
+    let input = Input { name: "test.toml".to_owned(), text: text.to_owned(), ..Input::default() };
+    Arc::new(Profile::read(&input, &Features, &NoFiles).unwrap_or_else(|problems| panic!("{problems}")))
+}
+
+pub fn address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 5222))
+}
+
+impl World {
+    /// All users of a profile on one shard, and a server with these options.
+    pub fn new(text: &str, configure: impl FnOnce(&mut ServerOptions)) -> Self {
+        let profile = profile(text);
+        let run = Arc::new(Run::new(Arc::clone(&profile), 1, RUN, vec![(address(), Transport::Tcp)]));
+        let mut options = ServerOptions::new(&profile.target.domain);
+        options.starttls = xmpp_bench::server::options::StartTls::Absent;
+        options.plain_without_tls = true;
+        options.truth = true;
+        configure(&mut options);
+        let server = Server::new(options, Box::new(Population::new(profile.groups.clone())));
+        let (outlet, reports) = channel();
+        let users = run.users();
+        let whole = 0..users;
+        let peers = Peers::new(Vec::new(), vec![whole]);
+        let shard = Shard::new(run, 0, peers, Arc::new(Online::nobody(users)), 1 << 20, outlet);
+        Self {
+            now: Offset::ZERO,
+            shard,
+            server,
+            links: Links::default(),
+            queue: BinaryHeap::new(),
+            payloads: HashMap::new(),
+            next_payload: 0,
+            reports,
+            samples: Vec::new(),
+            last: None,
+            truth: Vec::new(),
+            keys: HashMap::new(),
+        }
+    }
+
+    /// Everything up to and including `until`.
+    pub fn run_until(&mut self, until: Offset) {
+        let mut steps = 0u64;
+        while let Some(at) = self.next_instant().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.step();
+            steps += 1;
+            assert!(steps < 50_000_000, "the simulation does not come to rest");
+        }
+        self.now = self.now.max(until);
+        self.collect();
+    }
+
+    /// Stops, drains, settles and leaves, as the coordinator does; the ledger's columns then.
+    pub fn finish(&mut self, drain: Duration) -> LedgerCounts {
+        self.tell(Message::Stop);
+        let until = self.now + drain;
+        while self.now < until && !self.last.as_ref().is_some_and(|report| report.drained) {
+            self.run_until(self.now + Duration::from_millis(10));
+        }
+        self.tell(Message::Settle(false));
+        self.run_until(self.now + Duration::from_secs(6));
+        assert!(self.shard.is_finished(), "a shard that was told to leave is gone after its time limit");
+        self.server.finish();
+        self.server.take_truth(&mut self.truth);
+        self.ledger(LedgerKind::Message)
+    }
+
+    /// An account's columns over all phases, by the last report.
+    pub fn ledger(&self, kind: LedgerKind) -> LedgerCounts {
+        let mut sum = LedgerCounts::default();
+        for phase in &self.last.as_ref().expect("a report").ledger {
+            sum.add(&phase[kind as usize]);
+        }
+        sum
+    }
+
+    fn tell(&mut self, message: Message) {
+        let mut out = Outbox::new();
+        self.shard.handle_message(self.now, message, &mut out);
+        self.carry_out(Side::Users, out);
+        self.end_turn();
+    }
+
+    fn next_instant(&self) -> Option<Offset> {
+        let queued = self.queue.peek().map(|Reverse((at, ..))| *at);
+        let shard = self.shard.poll_timeout().filter(|_| !self.shard.is_finished());
+        [queued, shard, self.server.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// The one thing that is due first; users before the server before what is on the wire.
+    fn step(&mut self) {
+        let mut out = Outbox::new();
+        if self.shard.poll_timeout().is_some_and(|at| at <= self.now) && !self.shard.is_finished() {
+            self.shard.handle_timeout(self.now, &mut out);
+            self.carry_out(Side::Users, out);
+        } else if self.server.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.server.handle_timeout(self.now, &mut out);
+            self.carry_out(Side::Server, out);
+        } else if let Some(Reverse((_, payload, side, channel))) = self.queue.pop() {
+            let payload = self.payloads.remove(&payload).expect("queued with its payload");
+            self.deliver(side, Channel(channel), payload, &mut out);
+            self.carry_out(side, out);
+        }
+        self.end_turn();
+    }
+
+    fn deliver(&mut self, side: Side, channel: Channel, payload: Payload, out: &mut Outbox) {
+        let event = match &payload {
+            Payload::Accepted => Event::Accepted(address()),
+            Payload::Opened(opened) => Event::Opened(*opened),
+            Payload::Data(bytes) => Event::Data(bytes),
+            Payload::Sent(offset) => Event::Sent(*offset),
+            Payload::Closed(cause) => Event::Closed(cause.clone()),
+            Payload::Derived(key) => Event::Derived(DerivedKey { key: key.clone(), cached: false }),
+        };
+        match side {
+            Side::Users => self.shard.handle_event(self.now, channel, event, out),
+            Side::Server => self.server.handle_event(self.now, channel, event, out),
+        }
+    }
+
+    fn end_turn(&mut self) {
+        self.shard.turn_ended(Turn { started: self.now, ended: self.now }, &DriverStats::default());
+        self.server.take_truth(&mut self.truth);
+    }
+
+    fn collect(&mut self) {
+        while let Ok(report) = self.reports.try_recv() {
+            self.samples.extend_from_slice(&report.log.samples);
+            let drained = self.last.as_ref().is_some_and(|last| last.drained);
+            self.last = Some(ShardReport { drained: report.drained || drained, ..report });
+        }
+    }
+
+    fn carry_out(&mut self, side: Side, mut out: Outbox) {
+        let mut sent = Vec::new();
+        while let Some(effect) = out.poll() {
+            match effect {
+                Effect::Write(channel, bytes) => {
+                    let bytes = bytes.to_vec();
+                    let written = self.links.written.entry((side, channel.0)).or_default();
+                    *written += bytes.len() as u64;
+                    sent.push((channel, *written));
+                    if let Some(other) = self.links.other(side, channel.0) {
+                        self.queue_up(self.now + LATENCY, side.opposite(), other, Payload::Data(bytes));
+                    }
+                }
+                Effect::Request(request) => self.request(side, request),
+            }
+        }
+        // As with a driver, `Sent` comes before anything else of that channel: at once.
+        for (channel, offset) in sent {
+            let mut out = Outbox::new();
+            self.deliver(side, channel, Payload::Sent(offset), &mut out);
+            self.carry_out(side, out);
+        }
+    }
+
+    fn request(&mut self, side: Side, request: Request) {
+        match request {
+            Request::Open(channel, ..) => {
+                let server_channel = self.links.connect(channel.0);
+                let opened = Opened { local: address(), peer: address(), started: self.now };
+                self.queue_up(self.now + LATENCY, Side::Server, server_channel, Payload::Accepted);
+                self.queue_up(self.now + LATENCY * 2, side, channel.0, Payload::Opened(opened));
+            }
+            Request::Derive(channel, job) => {
+                let id = [job.salt.clone(), job.password.as_bytes().to_vec()].concat();
+                let key = self.keys.entry(id).or_insert_with(|| xmpp_bench::net::derive::derive(&job)).clone();
+                self.queue_up(self.now, side, channel.0, Payload::Derived(key));
+            }
+            Request::Close(channel, mode) => {
+                let other = self.links.other(side, channel.0);
+                self.queue_up(self.now, side, channel.0, Payload::Closed(CloseCause::Asked));
+                if let Some(other) = other {
+                    let cause =
+                        if mode == CloseMode::Finish { CloseCause::Finished } else { CloseCause::Reset };
+                    self.queue_up(self.now + LATENCY, side.opposite(), other, Payload::Closed(cause));
+                    self.links.disconnect(side, channel.0);
+                }
+            }
+            Request::Resolve(..) | Request::StartTls(_) | Request::Compress(_) => {
+                panic!("{request:?} has no place in this world")
+            }
+        }
+    }
+
+    fn queue_up(&mut self, at: Offset, side: Side, channel: u32, payload: Payload) {
+        self.next_payload += 1;
+        self.payloads.insert(self.next_payload, payload);
+        self.queue.push(Reverse((at, self.next_payload, side, channel)));
+    }
+}
+
+impl Side {
+    const fn opposite(self) -> Self {
+        match self {
+            Self::Users => Self::Server,
+            Self::Server => Self::Users,
+        }
+    }
+}
+
+impl Links {
+    fn connect(&mut self, users: u32) -> u32 {
+        self.next += 1;
+        self.of_users.insert(users, self.next);
+        self.of_server.insert(self.next, users);
+        self.written.remove(&(Side::Users, users));
+        self.next
+    }
+
+    fn other(&self, side: Side, channel: u32) -> Option<u32> {
+        match side {
+            Side::Users => self.of_users.get(&channel).copied(),
+            Side::Server => self.of_server.get(&channel).copied(),
+        }
+    }
+
+    fn disconnect(&mut self, side: Side, channel: u32) {
+        let other = self.other(side, channel).expect("connected");
+        let (users, server) = if side == Side::Users { (channel, other) } else { (other, channel) };
+        self.of_users.remove(&users);
+        self.of_server.remove(&server);
+    }
+}
