@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use sha2::{Digest, Sha256};
 use xmpp_bench::machine::{Channel, CloseCause, CloseMode, Event, Outbox, Request, Secured, Transport};
 use xmpp_bench::net::{DriverConfig, Limits, TlsClient, TlsServer, Trust};
@@ -24,9 +24,15 @@ struct Certificates {
 
 impl Certificates {
     fn new(change: impl FnOnce(&mut CertificateParams)) -> Self {
+        Self::by("one authority", change)
+    }
+
+    /// From the authority of this name; two of the same name still have keys of their own.
+    fn by(authority: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let ca_key = KeyPair::generate().unwrap();
         let mut ca = CertificateParams::new(Vec::new()).unwrap();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        ca.distinguished_name.push(DnType::CommonName, authority);
         let ca_certificate = ca.self_signed(&ca_key).unwrap();
         let issuer = Issuer::new(ca, ca_key);
 
@@ -174,16 +180,19 @@ fn refused(certificates: &Certificates, domain: &str, trust: &Trust) -> (CloseCa
 fn a_wrong_certificate_is_refused_with_its_reason() {
     in_time(|| {
         let good = Certificates::new(|_| {});
-        let other = Certificates::new(|_| {});
+        let other = Certificates::by("another authority", |_| {});
+        let namesake = Certificates::new(|_| {});
         let expired = Certificates::new(|params| {
             params.not_before = date_time_ymd(2020, 1, 1);
             params.not_after = date_time_ymd(2021, 1, 1);
         });
         let early = Certificates::new(|params| params.not_before = date_time_ymd(2090, 1, 1));
-        let (good_ca, other_ca) = (Trust::CaFile(good.ca_file()), Trust::CaFile(other.ca_file()));
+        let [good_ca, other_ca, namesake_ca] =
+            [&good, &other, &namesake].map(|made| Trust::CaFile(made.ca_file()));
         for (certificates, domain, trust, reason) in [
             (&good, "example.org", good_ca, "certificate is not valid for name example.org; it is for"),
             (&good, "localhost", other_ca, "certificate has an unknown issuer"),
+            (&good, "localhost", namesake_ca, "certificate was not signed by the trusted authority"),
             (&expired, "localhost", Trust::CaFile(expired.ca_file()), "certificate has expired"),
             (&early, "localhost", Trust::CaFile(early.ca_file()), "certificate is not valid yet"),
             (&good, "localhost", Trust::Pin([7; 32]), "certificate is not the pinned one"),
@@ -266,7 +275,9 @@ fn an_end_without_close_notify_is_told_apart() {
         assert_eq!(client.stop().cause(ONE), Some(CloseCause::Truncated));
         server.until(|steer| steer.log.len() == 3);
         server.stop();
-        pumps.map(|pump| pump.join().unwrap());
+        for pump in pumps {
+            pump.join().unwrap();
+        }
     });
 }
 

@@ -58,7 +58,7 @@ pub struct Steer {
     pub log: Vec<Entry>,
     pub timeouts: Vec<(Offset, Offset)>,
     pub stats: DriverStats,
-    pub longest_turn: Duration,
+    pub long_turns: Vec<Turn>,
 }
 
 impl Steer {
@@ -140,7 +140,9 @@ impl Host for Probe {
 
     fn turn_ended(&mut self, turn: Turn, stats: &DriverStats) {
         assert!(turn.ended >= turn.started);
-        self.steer.longest_turn = self.steer.longest_turn.max(turn.span());
+        if turn.span() > Duration::from_millis(1) {
+            self.steer.long_turns.push(turn);
+        }
         self.steer.stats = stats.clone();
     }
 
