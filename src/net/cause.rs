@@ -66,6 +66,9 @@ fn certificate_reason(wrong: &CertificateError) -> String {
         ),
         CertificateError::NotValidForName => "certificate is not valid for this name".to_owned(),
         CertificateError::UnknownIssuer => "certificate has an unknown issuer".to_owned(),
+        CertificateError::BadSignature => {
+            "certificate was not signed by the trusted authority of its issuer's name".to_owned()
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "certificate has expired".to_owned()
         }

@@ -111,8 +111,10 @@ impl Watch {
         if self.has_news() {
             self.look();
         }
-        while let Some((start, end)) = self.next.filter(|(start, _)| *start <= now) {
-            self.keep(start, end);
+        while let Some((_, end)) = self.next.filter(|(start, _)| *start <= now) {
+            if now < end {
+                self.keep(end);
+            }
             self.cursor += 1;
             self.look();
         }
@@ -125,7 +127,7 @@ impl Watch {
         self.next = state.windows.get(self.cursor).copied();
     }
 
-    fn keep(&self, _start: Offset, end: Offset) {
+    fn keep(&self, end: Offset) {
         let started = self.epoch.now();
         let mut state = self.freeze.0.lock();
         while state.thawed <= self.cursor && self.epoch.now() < end {
@@ -134,9 +136,6 @@ impl Watch {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let thread = std::thread::current().name().unwrap_or_default().to_owned();
-        let ended = self.epoch.now();
-        if ended > started {
-            state.history.push(Frozen { thread, started, ended });
-        }
+        state.history.push(Frozen { thread, started, ended: self.epoch.now() });
     }
 }
