@@ -96,12 +96,7 @@ fn subject(result: &RunResult) -> String {
     let server = result.target.identity.as_ref();
     let server = server.map_or_else(String::new, |server| format!(" ({} {})", server.name, server.version));
     let measured = result.phases.iter().filter(|phase| phase.measured).map(seconds_of).sum::<f64>();
-    format!(
-        "{} against {target}{server}, {} measured, seed {}",
-        result.profile.name,
-        span(measured),
-        result.seed
-    )
+    format!("{} against {target}{server}, {} measured", result.profile.name, bound(&span(measured)))
 }
 
 /// The predicates that held, each where it came closest to its bound.
@@ -164,16 +159,16 @@ fn measurements(page: &mut Page, result: &RunResult) {
             page.line(1, "No operation was attempted in this phase.");
             continue;
         }
-        page.table(tables::times(&headliners(&phase.operations), page.width()));
+        page.table(&tables::times(&headliners(&phase.operations), page.width()));
         page.gap();
-        page.table(tables::throughput(&headliners(&phase.operations), phase, &result.series, page.width()));
+        page.table(&tables::throughput(&headliners(&phase.operations), phase, &result.series, page.width()));
     }
     let elsewhere = elsewhere(result);
     if !elsewhere.is_empty() {
         page.title("Outside the measured phases, over the whole run");
-        page.table(tables::times(&headliners(&elsewhere), page.width()));
+        page.table(&tables::times(&headliners(&elsewhere), page.width()));
         page.gap();
-        page.table(tables::outcomes(&headliners(&elsewhere), page.width()));
+        page.table(&tables::outcomes(&headliners(&elsewhere), page.width()));
     }
     page.gap();
     page.line(1, LEGEND);
@@ -221,7 +216,7 @@ fn account(page: &mut Page, name: &str, counts: &LedgerCounts) {
     );
     match (settled == u128::from(expected), settled - u128::from(delivered)) {
         (false, _) => {
-            page.marked("✗", Tone::Bad, &format!("{equation}: DOES NOT ADD UP, a bug of xmpp-bench"))
+            page.marked("✗", Tone::Bad, &format!("{equation}: DOES NOT ADD UP, a bug of xmpp-bench"));
         }
         (true, 0) => page.marked("✓", Tone::Good, &format!("{equation}: all delivered")),
         (true, _) => page.marked("!", Tone::Warn, &equation),
@@ -258,7 +253,7 @@ fn errors(page: &mut Page, errors: &[ErrorCount]) {
     }
     let total: u128 = errors.iter().map(|error| u128::from(error.count)).sum();
     page.title(&format!("Errors: {}", show_count(u64::try_from(total).unwrap_or(u64::MAX))));
-    page.table(tables::errors(&errors[..errors.len().min(ERRORS_SHOWN)], page.width()));
+    page.table(&tables::errors(&errors[..errors.len().min(ERRORS_SHOWN)], page.width()));
     if errors.len() > ERRORS_SHOWN {
         page.line(1, &format!("and {} more kinds, in the result file", errors.len() - ERRORS_SHOWN));
     }

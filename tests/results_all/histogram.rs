@@ -9,7 +9,9 @@ const QUANTILES: [(Quantile, u64); 4] =
 
 fn filled(micros: &[u64]) -> Histogram {
     let mut histogram = Histogram::new();
-    micros.iter().for_each(|&value| histogram.record_micros(value));
+    for &value in micros {
+        histogram.record_micros(value);
+    }
     histogram
 }
 
@@ -108,7 +110,7 @@ fn an_empty_histogram_says_nothing() {
 
 #[test]
 fn two_percent_lost_put_p99_beyond_every_deadline() {
-    let distribution = filled(&[1_000; 4_900]).distribution(100);
+    let distribution = filled(&vec![1_000; 4_900]).distribution(100);
     assert_eq!(distribution.attempted.p90, Extended::Finite(1_000));
     assert_eq!(distribution.attempted.p99, Extended::Infinite);
     assert_eq!(distribution.attempted.p99_9, Extended::Unsupported, "5,000 attempts are too few for p99.9");
@@ -121,7 +123,9 @@ fn what_other_hdr_tools_write_is_read() {
     use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
     let mut theirs = hdrhistogram::Histogram::<u64>::new_with_bounds(1, MAX_MICROS, 3).expect("bounds");
     let values = [1, 2_047, 2_048, 1_000_000, MAX_MICROS];
-    values.iter().for_each(|&value| theirs.record(value).expect("in range"));
+    for value in values {
+        theirs.record(value).expect("in range");
+    }
     let mut bytes = Vec::new();
     V2DeflateSerializer::new().serialize(&theirs, &mut bytes).expect("memory");
     let text = base64::engine::general_purpose::STANDARD.encode(bytes);

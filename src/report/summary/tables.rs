@@ -97,19 +97,14 @@ fn rates(name: &str, operation: &Operation, phase: &Phase, series: &Series) -> (
     let rate = |count: u64, seconds: f64| {
         Rate::per_second(count as f64 / seconds).map_or_else(|| MISSING.to_owned(), |rate| rate.to_string())
     };
-    match columns {
-        Some(columns) => {
-            let seconds = (end - first) as f64;
-            let sum =
-                |column: &[u64]| column.iter().take(end).skip(first).copied().fold(0, u64::saturating_add);
-            (rate(sum(&columns.asked), seconds), rate(sum(&columns.done), seconds))
-        }
-        None => {
-            let seconds = phase.end_s - phase.start_s;
-            let figures = &operation.figures;
-            (rate(asked(figures), seconds), rate(figures.response_us.count, seconds))
-        }
+    if let Some(columns) = columns {
+        let seconds = (end - first) as f64;
+        let sum = |column: &[u64]| column.iter().take(end).skip(first).copied().fold(0, u64::saturating_add);
+        return (rate(sum(&columns.asked), seconds), rate(sum(&columns.done), seconds));
     }
+    let seconds = phase.end_s - phase.start_s;
+    let figures = &operation.figures;
+    (rate(asked(figures), seconds), rate(figures.response_us.count, seconds))
 }
 
 fn asked(figures: &Figures) -> u64 {

@@ -30,7 +30,7 @@ impl Page {
     /// The first words of the page: `head`, one painted word, and what it means.
     pub(super) fn headline(&mut self, head: &str, word: &str, tone: Tone, meaning: &str) {
         let painted = self.paint(tone, &word.to_uppercase());
-        self.text.push_str(&format!("{head}{painted}\n"));
+        self.text.extend([head, &painted, "\n"]);
         self.line(1, meaning);
     }
 
@@ -55,7 +55,7 @@ impl Page {
         self.wrapped(1, 3, Some((mark, tone)), text);
     }
 
-    pub(super) fn table(&mut self, table: Table) {
+    pub(super) fn table(&mut self, table: &Table) {
         for line in table.lines() {
             self.text.push(' ');
             self.text.push_str(line.trim_end());
