@@ -17,7 +17,7 @@ use crate::results::{
     VerdictState,
 };
 use crate::units::{ByteCount, Rate, show_count, show_duration, show_micros, show_percent};
-use text::{Page, Tone};
+use text::{Page, Tone, bound};
 
 /// How the summary is to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,17 +88,15 @@ fn verdict(page: &mut Page, result: &RunResult) {
     }
 }
 
+const LEGEND: &str = "Response time: from the instant the plan wanted it. Percentiles are over all attempts; what \
+                      never completed ranks as > deadline. –: too few attempts for that percentile.";
+
 fn subject(result: &RunResult) -> String {
     let target = result.target.urls.join(", ");
     let server = result.target.identity.as_ref();
     let server = server.map_or_else(String::new, |server| format!(" ({} {})", server.name, server.version));
     let measured = result.phases.iter().filter(|phase| phase.measured).map(seconds_of).sum::<f64>();
-    format!(
-        "{} against {target}{server}, {} measured, seed {}",
-        result.profile.name,
-        span(measured),
-        result.seed
-    )
+    format!("{} against {target}{server}, {} measured", result.profile.name, bound(&span(measured)))
 }
 
 /// The predicates that held, each where it came closest to its bound.
@@ -116,9 +114,9 @@ fn held(evidence: &[Evidence]) -> Option<String> {
 }
 
 fn observation(evidence: &Evidence) -> String {
-    let Evidence { predicate, bound, observed, unit, window, phase, .. } = evidence;
+    let Evidence { predicate, bound: limit, observed, unit, window, phase, .. } = evidence;
     let place = phase.as_deref().map_or_else(|| window.clone(), |phase| format!("{window} of {phase}"));
-    format!("{predicate} {}, bound {} ({place})", extended(*observed, *unit), quantity(*bound, *unit))
+    format!("{predicate} {}, bound {} ({place})", extended(*observed, *unit), quantity(*limit, *unit))
 }
 
 fn objectives(page: &mut Page, slos: &[Slo]) {
@@ -161,20 +159,19 @@ fn measurements(page: &mut Page, result: &RunResult) {
             page.line(1, "No operation was attempted in this phase.");
             continue;
         }
-        page.table(tables::times(&headliners(&phase.operations), page.width()));
+        page.table(&tables::times(&headliners(&phase.operations), page.width()));
         page.gap();
-        page.table(tables::throughput(&headliners(&phase.operations), phase, &result.series, page.width()));
+        page.table(&tables::throughput(&headliners(&phase.operations), phase, &result.series, page.width()));
     }
     let elsewhere = elsewhere(result);
     if !elsewhere.is_empty() {
         page.title("Outside the measured phases, over the whole run");
-        page.table(tables::times(&headliners(&elsewhere), page.width()));
+        page.table(&tables::times(&headliners(&elsewhere), page.width()));
         page.gap();
-        page.table(tables::outcomes(&headliners(&elsewhere), page.width()));
+        page.table(&tables::outcomes(&headliners(&elsewhere), page.width()));
     }
     page.gap();
-    page.line(1, "Response time: from the instant the plan wanted it. Percentiles are over all attempts;");
-    page.line(1, "what never completed ranks as > deadline. –: too few attempts for that percentile.");
+    page.line(1, LEGEND);
 }
 
 /// Operations that happened in no measured phase.
@@ -217,9 +214,9 @@ fn account(page: &mut Page, name: &str, counts: &LedgerCounts) {
         show_count(failed),
         show_count(indeterminate),
     );
-    match (settled == u128::from(expected), lost + failed + indeterminate) {
+    match (settled == u128::from(expected), settled - u128::from(delivered)) {
         (false, _) => {
-            page.marked("✗", Tone::Bad, &format!("{equation}: DOES NOT ADD UP, a bug of xmpp-bench"))
+            page.marked("✗", Tone::Bad, &format!("{equation}: DOES NOT ADD UP, a bug of xmpp-bench"));
         }
         (true, 0) => page.marked("✓", Tone::Good, &format!("{equation}: all delivered")),
         (true, _) => page.marked("!", Tone::Warn, &equation),
@@ -256,7 +253,7 @@ fn errors(page: &mut Page, errors: &[ErrorCount]) {
     }
     let total: u128 = errors.iter().map(|error| u128::from(error.count)).sum();
     page.title(&format!("Errors: {}", show_count(u64::try_from(total).unwrap_or(u64::MAX))));
-    page.table(tables::errors(&errors[..errors.len().min(ERRORS_SHOWN)], page.width()));
+    page.table(&tables::errors(&errors[..errors.len().min(ERRORS_SHOWN)], page.width()));
     if errors.len() > ERRORS_SHOWN {
         page.line(1, &format!("and {} more kinds, in the result file", errors.len() - ERRORS_SHOWN));
     }
@@ -268,7 +265,7 @@ fn ending(page: &mut Page, result: &RunResult, place: Option<&str>) {
         page.line(0, &format!("Exit code {}: {}", reason.code, reason.reason));
     }
     if let Some(place) = place {
-        page.line(0, &format!("Result: {place}"));
+        page.line(0, &format!("Result: {place} (seed {})", result.seed));
     }
 }
 
@@ -283,14 +280,14 @@ fn span(seconds: f64) -> String {
 fn extended(value: Extended<f64>, unit: Unit) -> String {
     match (value, unit) {
         (Extended::Unsupported, _) => "–".to_owned(),
-        (Extended::Infinite, Unit::Micros) => tables::BEYOND.to_owned(),
+        (Extended::Infinite, Unit::Micros) => bound(tables::BEYOND),
         (Extended::Infinite, _) => "∞".to_owned(),
         (Extended::Finite(value), unit) => quantity(value, unit),
     }
 }
 
 fn quantity(value: f64, unit: Unit) -> String {
-    match unit {
+    let text = match unit {
         Unit::Micros => show_micros(value.round() as u64),
         Unit::PerSecond => {
             Rate::per_second(value).map_or_else(|| format!("{value}/s"), |rate| rate.to_string())
@@ -298,5 +295,6 @@ fn quantity(value: f64, unit: Unit) -> String {
         Unit::Share => show_percent(value),
         Unit::Count => show_count(value.round() as u64),
         Unit::Bytes => ByteCount(value.round() as u64).to_string(),
-    }
+    };
+    bound(&text)
 }

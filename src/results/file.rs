@@ -44,9 +44,9 @@ pub enum WriteError {
     /// Another run holds the journal.
     #[error("another run is writing `{}`: choose another file with --out", .0.display())]
     InUse(PathBuf),
-    /// The run's result could not be written; its journal stays and holds the same.
+    /// The run's result could not be written; its journal stays.
     #[error(
-        "cannot write the result to `{}`: {source}; the journal `{}` holds the same and every command reads it",
+        "cannot write the result to `{}`: {source}; the journal `{}` stays, and every command reads what it holds",
         path.display(), journal.display()
     )]
     Finish {
@@ -148,7 +148,8 @@ impl ResultFile {
         JournalWriter::begin(journal, preamble)
     }
 
-    /// Writes the result, whole or not at all, and removes the journal. If it cannot, the journal stays.
+    /// Writes the result, whole or not at all, and removes the journal. If it cannot, the journal stays: concluded
+    /// before ([`JournalWriter::conclude`]), it holds the same.
     pub fn finish(self, result: &RunResult) -> Result<PathBuf, WriteError> {
         let fail = |source| WriteError::Finish {
             path: self.path.clone(),
@@ -272,7 +273,8 @@ fn write_synced(path: &Path, result: &RunResult) -> io::Result<()> {
 
 /// Makes the rename last: on Unix a folder is synced like a file.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 

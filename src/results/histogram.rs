@@ -156,33 +156,32 @@ impl Histogram {
 
     /// The value at a quantile of these values and `infinite` more that rank above all of them.
     pub fn attempted(&self, quantile: Quantile, infinite: u64) -> Extended<u64> {
-        let population = self.count() + infinite;
-        if population == 0 || !quantile.is_supported_by(population) {
-            return Extended::Unsupported;
-        }
-        self.at_rank(rank(quantile, population))
+        self.buckets().quantile(quantile, infinite)
     }
 
     /// Everything the result file says of these values, with `infinite` attempts that never completed.
     pub fn distribution(&self, infinite: u64) -> Distribution {
+        let buckets = self.buckets();
+        let completed = |quantile| buckets.quantile(quantile, 0).finite();
+        let attempted = |quantile| buckets.quantile(quantile, infinite);
         Distribution {
             count: self.count(),
             min: self.min(),
             mean: self.mean(),
-            p50: self.quantile(Quantile::P50),
-            p90: self.quantile(Quantile::P90),
-            p99: self.quantile(Quantile::P99),
-            p99_9: self.quantile(Quantile::P99_9),
+            p50: completed(Quantile::P50),
+            p90: completed(Quantile::P90),
+            p99: completed(Quantile::P99),
+            p99_9: completed(Quantile::P99_9),
             max: self.max(),
             clamped: self.clamped,
             negative: self.negative,
             histogram: self.encode(),
             attempted: Attempted {
-                count: self.count() + infinite,
-                p50: self.attempted(Quantile::P50, infinite),
-                p90: self.attempted(Quantile::P90, infinite),
-                p99: self.attempted(Quantile::P99, infinite),
-                p99_9: self.attempted(Quantile::P99_9, infinite),
+                count: self.count().saturating_add(infinite),
+                p50: attempted(Quantile::P50),
+                p90: attempted(Quantile::P90),
+                p99: attempted(Quantile::P99),
+                p99_9: attempted(Quantile::P99_9),
             },
         }
     }
@@ -235,23 +234,28 @@ impl Histogram {
     fn recorded(&self) -> impl Iterator<Item = (u16, u64)> {
         self.inner.iter_recorded().map(|step| (bucket_of(step.value_iterated_to()), step.count_at_value()))
     }
-
-    fn at_rank(&self, rank: u64) -> Extended<u64> {
-        let mut seen = 0;
-        for step in self.inner.iter_recorded() {
-            seen += step.count_at_value();
-            if seen >= rank {
-                return Extended::Finite(step.value_iterated_to());
-            }
-        }
-        Extended::Infinite
-    }
 }
 
 impl Buckets {
     /// The sum of all counts.
     pub fn count(&self) -> u64 {
         self.0.iter().fold(0, |sum, &(_, count)| sum.saturating_add(count))
+    }
+
+    /// The value at a quantile of these values and `infinite` more that rank above all of them, microseconds: the
+    /// upper edge of its bucket, or nothing if the population does not support it.
+    pub fn quantile(&self, quantile: Quantile, infinite: u64) -> Extended<u64> {
+        let population = self.count().saturating_add(infinite);
+        if population == 0 || !quantile.is_supported_by(population) {
+            return Extended::Unsupported;
+        }
+        let rank = rank(quantile, population);
+        let mut seen = 0u64;
+        let reached = self.0.iter().find(|&&(_, count)| {
+            seen = seen.saturating_add(count);
+            seen >= rank
+        });
+        reached.map_or(Extended::Infinite, |&(bucket, _)| Extended::Finite(value_of(bucket + 1) - 1))
     }
 
     /// Whether every bucket exists and all counts together can be counted.

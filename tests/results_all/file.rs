@@ -1,5 +1,6 @@
 use std::fs;
 
+use xmpp_bench::results::LedgerCounts;
 use xmpp_bench::results::file::{self, ReadError, ResultFile, WriteError, journal_path};
 use xmpp_bench::results::journal::Interval;
 
@@ -12,7 +13,7 @@ fn a_result_is_written_whole_read_back_and_its_journal_is_gone() {
     let place = ResultFile::create(&path).expect("a writable place");
     let mut journal = place.begin_journal(&world::preamble()).expect("a journal");
     journal
-        .interval(&Interval { ledgers: world::ledgers(Default::default()), ..Interval::default() })
+        .interval(&Interval { ledgers: world::ledgers(LedgerCounts::default()), ..Interval::default() })
         .expect("room");
     assert!(!path.exists(), "nothing stands under the result's name before it is whole");
     place.finish(&world::valid()).expect("written");
@@ -67,7 +68,7 @@ fn a_result_that_cannot_be_written_at_the_end_leaves_its_journal_and_names_it() 
     // A folder in the way of the rename: as root, permissions would stop nobody.
     fs::create_dir_all(path.join("in the way")).expect("a folder");
     let error = place.finish(&world::valid()).expect_err("cannot rename over a folder");
-    assert!(error.to_string().contains("run.json.journal` holds the same"), "{error}");
+    assert!(error.to_string().contains("run.json.journal` stays"), "{error}");
     assert!(file::read(&journal_path(&path)).is_ok());
 }
 

@@ -27,8 +27,8 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
 }
 
 fn inputs() -> impl Strategy<Value = Vec<Input>> {
-    let place = (0usize..3, 0u16..4, 0u16..2, 0u64..1_300_000_000);
-    let done = (place.clone(), 0u64..5_000, 0u64..5_000, 0u64..4_000_000_000);
+    let place = (0usize..3, 0u16..4, 0u16..2, 0u64..640_000_000);
+    let done = (place.clone(), 0u64..5_000, 0u64..5_000, 0u64..40_000_000);
     let input = prop_oneof![
         12 => done.prop_map(|((phase, operation, group, at), lag, blocked, service)| {
             Input::Sample(phase, world::completed(operation, group, at, lag, blocked, service))
@@ -36,13 +36,13 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
         4 => (place, outcomes()).prop_map(|((phase, operation, group, at), outcome)| {
             Input::Sample(phase, world::ended(operation, group, at, outcome))
         }),
-        2 => (0u32..1_300, 0u64..90).prop_map(|(second, level)| {
+        2 => (0u32..640, 0u64..90).prop_map(|(second, level)| {
             Input::Second(SecondFacts { second, users_online: Some(level), bytes_in: level, ..SecondFacts::default() })
         }),
         1 => (0u8..3).prop_map(Input::Error),
         2 => Just(Input::Close),
     ];
-    prop::collection::vec(input, 0..300)
+    prop::collection::vec(input, 0..80)
 }
 
 fn take(totals: &mut Totals, input: &Input) -> Option<Delta> {
@@ -67,7 +67,7 @@ fn result_of(totals: &Totals) -> RunResult {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(10))]
 
     /// Intervals or one piece, through memory or through a journal's text: the same result, to the last bucket.
     #[test]

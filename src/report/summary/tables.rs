@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::text::clean;
 use crate::results::{ErrorCount, Extended, Figures, Operation, Phase, Series};
@@ -97,19 +97,14 @@ fn rates(name: &str, operation: &Operation, phase: &Phase, series: &Series) -> (
     let rate = |count: u64, seconds: f64| {
         Rate::per_second(count as f64 / seconds).map_or_else(|| MISSING.to_owned(), |rate| rate.to_string())
     };
-    match columns {
-        Some(columns) => {
-            let seconds = (end - first) as f64;
-            let sum =
-                |column: &[u64]| column.iter().take(end).skip(first).copied().fold(0, u64::saturating_add);
-            (rate(sum(&columns.asked), seconds), rate(sum(&columns.done), seconds))
-        }
-        None => {
-            let seconds = phase.end_s - phase.start_s;
-            let figures = &operation.figures;
-            (rate(asked(figures), seconds), rate(figures.response_us.count, seconds))
-        }
+    if let Some(columns) = columns {
+        let seconds = (end - first) as f64;
+        let sum = |column: &[u64]| column.iter().take(end).skip(first).copied().fold(0, u64::saturating_add);
+        return (rate(sum(&columns.asked), seconds), rate(sum(&columns.done), seconds));
     }
+    let seconds = phase.end_s - phase.start_s;
+    let figures = &operation.figures;
+    (rate(asked(figures), seconds), rate(figures.response_us.count, seconds))
 }
 
 fn asked(figures: &Figures) -> u64 {
@@ -135,16 +130,24 @@ fn time(micros: Extended<u64>) -> String {
     }
 }
 
+/// A table whose first column is never broken, close-set on a narrow page.
 fn table(header: &[&str], width: u16) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width - 1);
     table.set_header(header.iter().map(Cell::new));
+    let gap = if width < ROOMY { 1 } else { 2 };
     for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+        column.set_padding((0, gap));
+    }
+    if let Some(column) = table.column_mut(0) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
     table
 }
+
+/// From this width on columns stand two spaces apart.
+const ROOMY: u16 = 90;
 
 /// Numbers to the right, from this column on.
 fn align(table: &mut Table, from: usize) {

@@ -30,7 +30,7 @@ impl Page {
     /// The first words of the page: `head`, one painted word, and what it means.
     pub(super) fn headline(&mut self, head: &str, word: &str, tone: Tone, meaning: &str) {
         let painted = self.paint(tone, &word.to_uppercase());
-        self.text.push_str(&format!("{head}{painted}\n"));
+        self.text.extend([head, &painted, "\n"]);
         self.line(1, meaning);
     }
 
@@ -47,7 +47,7 @@ impl Page {
 
     /// A paragraph, wrapped.
     pub(super) fn line(&mut self, indent: usize, text: &str) {
-        self.wrapped(indent, indent + 2, None, text);
+        self.wrapped(indent, indent, None, text);
     }
 
     /// A paragraph behind a mark.
@@ -55,7 +55,7 @@ impl Page {
         self.wrapped(1, 3, Some((mark, tone)), text);
     }
 
-    pub(super) fn table(&mut self, table: Table) {
+    pub(super) fn table(&mut self, table: &Table) {
         for line in table.lines() {
             self.text.push(' ');
             self.text.push_str(line.trim_end());
@@ -64,7 +64,7 @@ impl Page {
     }
 
     pub(super) fn into_text(self) -> String {
-        self.text
+        self.text.replace(BOUND_SPACE, " ")
     }
 
     fn wrapped(&mut self, first: usize, rest: usize, mark: Option<(&str, Tone)>, text: &str) {
@@ -76,7 +76,7 @@ impl Page {
             columns += 1;
         }
         let mut empty = mark.is_none();
-        for word in clean(text).split_whitespace() {
+        for word in clean(text).split(' ').filter(|word| !word.is_empty()) {
             let length = word.chars().count();
             if !empty && columns + 1 + length > width {
                 self.text.push_str(&line);
@@ -108,6 +108,14 @@ impl Page {
         };
         format!("\u{1b}[1;{code}m{text}\u{1b}[0m")
     }
+}
+
+/// A space at which a line is not broken; it leaves the page as an ordinary one.
+const BOUND_SPACE: char = '\u{a0}';
+
+/// A text that stays on one line: a number and its unit.
+pub(super) fn bound(text: &str) -> String {
+    text.replace(' ', &BOUND_SPACE.to_string())
 }
 
 /// What a file or a peer said, without what could move a terminal's cursor.

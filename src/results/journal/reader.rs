@@ -140,11 +140,10 @@ impl Journal {
             return Err(TailReason::OutOfTurn);
         }
         match record {
-            Record::Preamble(_) => Err(TailReason::OutOfTurn),
             Record::Interval { number, interval } if number == self.intervals => {
                 self.take_interval(*interval)
             }
-            Record::Interval { .. } => Err(TailReason::OutOfTurn),
+            Record::Preamble(_) | Record::Interval { .. } => Err(TailReason::OutOfTurn),
             Record::Conclusion(conclusion) => {
                 self.check_ledgers(&conclusion.ledgers)?;
                 self.conclusion = Some(*conclusion);

@@ -11,11 +11,7 @@ impl Totals {
         }
         for row in &delta.operations {
             let column = &mut self.series[usize::from(row.operation)];
-            *grow(column, row.second, OperationSecond::default()) = {
-                let mut counts = column[row.second as usize];
-                counts.add(&row.counts);
-                counts
-            };
+            grow(column, row.second, OperationSecond::default()).add(&row.counts);
         }
         for row in &delta.responses {
             self.apply_response(row);
