@@ -196,7 +196,7 @@ fn io_in_a_pure_module_is_found_and_addresses_are_none() {
     for text in [
         "use tokio::net::TcpStream;",
         "use std::{collections::HashMap, fs};",
-        "use std::fs::{self, File};",
+        "use std::fs::File;",
         "fn f() { std::thread::sleep(d) }",
         "use std::net::{SocketAddr, TcpListener};",
         "use std::net::{self};",
