@@ -4,6 +4,10 @@
         STARTTLS, SCRAM-SHA-256, bind; prints the mechanisms offered, the salt and the rounds as JSON.
     client.py exchange --port 16222 --ca ca.pem --pairs 3 --each 5 [--prefix xm]
         u(2k) writes to u(2k+1), and waits until all has come; prints how many copies came as JSON.
+    client.py leave    --port 16222 --ca ca.pem --to u7@localhost --count 4 [--errors]
+        u0 writes to an address, and waits until the server has taken it all; with --errors until as many came back.
+    client.py fetch    --port 16222 --ca ca.pem --jid u7@localhost --password p7 --count 4
+        Comes online, and waits for so many messages kept for it.
 """
 
 import argparse
@@ -146,16 +150,45 @@ def exchange(options):
     print(json.dumps({"copies": came}))
 
 
+def leave(options):
+    session = Session(options.port, options.ca, "u0@localhost", "p0")
+    for number in range(options.count):
+        name = token("xm", number)
+        session.send(f"<message to='{options.to}' type='chat' id='{name}'><body>{name} and more</body></message>")
+    # A server handles what one session sends in order: once this is answered, the messages have been routed.
+    session.send("<iq type='get' id='done' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
+    wanted, done = options.count if options.errors else 0, False
+    while wanted > 0 or not done:
+        stanza = session.stanza()
+        wanted -= stanza.tag == f"{{{CLIENT}}}message" and stanza.get("type") == "error"
+        done = done or stanza.get("id") == "done"
+    session.close()
+
+
+def fetch(options):
+    session = Session(options.port, options.ca, options.jid, options.password)
+    session.send("<presence/>")
+    wanted = options.count
+    while wanted > 0:
+        wanted -= session.stanza().tag == f"{{{CLIENT}}}message"
+    session.close()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for command in (login, exchange):
+    for command in (login, exchange, leave, fetch):
         sub = commands.add_parser(command.__name__)
         sub.set_defaults(run=command)
         sub.add_argument("--port", type=int, required=True)
         sub.add_argument("--ca", required=True)
-    commands.choices["login"].add_argument("--jid", required=True)
-    commands.choices["login"].add_argument("--password", required=True)
+    for name in ("login", "fetch"):
+        commands.choices[name].add_argument("--jid", required=True)
+        commands.choices[name].add_argument("--password", required=True)
+    for name in ("leave", "fetch"):
+        commands.choices[name].add_argument("--count", type=int, required=True)
+    commands.choices["leave"].add_argument("--to", required=True)
+    commands.choices["leave"].add_argument("--errors", action="store_true")
     commands.choices["exchange"].add_argument("--pairs", type=int, default=3)
     commands.choices["exchange"].add_argument("--each", type=int, default=5)
     commands.choices["exchange"].add_argument("--first", type=int, default=0)
