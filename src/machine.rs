@@ -99,7 +99,7 @@ pub enum Request {
 /// How a channel is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseMode {
-    /// Orderly: what is queued is sent, then close_notify and FIN.
+    /// Orderly: what is queued is sent, then TLS's `close_notify` and FIN.
     Finish,
     /// At once, with RST.
     Reset,
@@ -177,9 +177,9 @@ pub struct Secured {
 pub enum CloseCause {
     /// We asked for it.
     Asked,
-    /// The peer sent FIN (after close_notify where there is TLS).
+    /// The peer sent FIN (after `close_notify` where there is TLS).
     Finished,
-    /// The peer's TLS ended without close_notify (RFC 8446 section 6.1).
+    /// The peer's TLS ended without `close_notify` (RFC 8446 section 6.1).
     Truncated,
     /// The connection was reset.
     Reset,

@@ -69,7 +69,7 @@ impl Draw {
 
     /// Uniform in `0..bound`; zero for a bound of zero. The bias is below 2⁻³² for any population we can hold.
     pub const fn below(&mut self, bound: u32) -> u32 {
-        ((self.bits() >> 32) * bound as u64 >> 32) as u32
+        (((self.bits() >> 32) * bound as u64) >> 32) as u32
     }
 }
 

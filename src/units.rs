@@ -126,7 +126,7 @@ impl FromStr for Rate {
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            r if r == 0.0 => write!(f, "0/s"),
+            0.0 => write!(f, "0/s"),
             r if r >= 0.1 => write!(f, "{}/s", significant(r)),
             r if r * 60.0 >= 0.1 => write!(f, "{}/min", significant(r * 60.0)),
             r => write!(f, "{}/h", significant(r * 3600.0)),

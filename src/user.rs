@@ -304,7 +304,7 @@ impl User {
         if let State::Login(login) = &mut self.state
             && let Some(session) = login.handle_sent(offset, near, out)
         {
-            self.reader.set_strict(session.is_read_strictly(near.index));
+            self.reader.set_strict(Session::is_read_strictly(near.index));
             self.state = State::Online(session);
             out.reports.push(Report::Online);
         }

@@ -108,7 +108,12 @@ fn another_seed_is_another_plan_with_the_same_load() {
     let (one, other) = (emitted(&plan(1), 1), emitted(&plan(2), 1));
     assert_ne!(one, other);
     let difference = one.len().abs_diff(other.len());
-    assert!(difference < 600, "{} and {} actions: Poisson counts differ by their root", one.len(), other.len());
+    assert!(
+        difference < 600,
+        "{} and {} actions: Poisson counts differ by their root",
+        one.len(),
+        other.len()
+    );
 }
 
 #[test]
@@ -149,7 +154,10 @@ fn rates_follow_the_phases() {
     }
     let near = |activity, phase, expected: f64, tolerance: f64| {
         let count = f64::from(per_phase[&(activity, phase)]);
-        assert!((count - expected).abs() <= tolerance, "activity {activity} in {phase}: {count}, not {expected}");
+        assert!(
+            (count - expected).abs() <= tolerance,
+            "activity {activity} in {phase}: {count}, not {expected}"
+        );
     };
     near(0, "steady", 4_000.0, 5.0 * 63.0);
     near(0, "peak", 4_000.0, 5.0 * 63.0); // from 1 to 3 times over 10 s: twice the rate for half the time

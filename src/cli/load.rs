@@ -67,7 +67,7 @@ pub(super) fn server_options(profile: &Profile<Activity>) -> ServerOptions {
 
 /// `--fault`.
 pub(super) fn faults(text: Option<&str>) -> Result<crate::server::fault::Faults, Failure> {
-    text.map_or_else(|| Ok(Default::default()), |text| text.parse())
+    text.map_or_else(|| Ok(crate::server::fault::Faults::default()), str::parse)
         .map_err(|error: crate::server::fault::FaultError| Failure::usage(format!("--fault: {error}")))
 }
 

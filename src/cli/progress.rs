@@ -96,7 +96,8 @@ fn describe(standing: &Standing<'_>) -> String {
     text += &format!("  lag p99 {}", percentile(&recent.lag, Quantile::P99));
     let failed_logins = standing.logins.1;
     if recent.errors + failed_logins > 0 {
-        text += &format!("  errors {}/s, failed logins {}", show_count(recent.errors), show_count(failed_logins));
+        text +=
+            &format!("  errors {}/s, failed logins {}", show_count(recent.errors), show_count(failed_logins));
     } else {
         text += "  errors 0";
     }

@@ -16,10 +16,10 @@ use crate::engine::coordinator::Command;
 use crate::engine::execute::{Finished, Order, OwnServer, execute};
 use crate::engine::exit::ExitCode;
 use crate::loopback::{Loopback, LoopbackOptions};
-use crate::server::Population;
 use crate::net::SocketOptions;
 use crate::profile::{Endpoint, Profile};
 use crate::report::summary;
+use crate::server::Population;
 use crate::units::Rate;
 
 /// `xmpp-bench run`
@@ -72,7 +72,8 @@ const HEAD_START: Duration = Duration::from_millis(500);
 pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
     let profile = Arc::new(load::profile(&args.profile, &overrides(args))?);
     confirm(args, &profile)?;
-    let epoch = Epoch::from_monotonic_nanos(Epoch::start().as_monotonic_nanos() + HEAD_START.as_nanos() as u64);
+    let epoch =
+        Epoch::from_monotonic_nanos(Epoch::start().as_monotonic_nanos() + HEAD_START.as_nanos() as u64);
     let server = own_server(args, &profile, epoch)?;
     let commands = listen_for_signals()?;
     let order = order(args, &profile, server.as_ref(), epoch);
@@ -84,8 +85,8 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
         finished.map_err(|error| Failure::new(error.code(), error.to_string()))?;
     let place = written.as_ref().ok().map(|path| path.to_string_lossy().into_owned());
     if args.json {
-        let text =
-            serde_json::to_string(&result).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))?;
+        let text = serde_json::to_string(&result)
+            .map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))?;
         terminal::print(&format!("{text}\n"))?;
     } else {
         terminal::print(&summary::render(&result, place.as_deref(), terminal::style()))?;
@@ -107,14 +108,19 @@ fn overrides(args: &RunArgs) -> Vec<String> {
 fn order(args: &RunArgs, profile: &Arc<Profile<Activity>>, server: Option<&Loopback>, epoch: Epoch) -> Order {
     let now = WallTime::now();
     let seed = args.seed.or(profile.seed).unwrap_or_else(|| now.unix_seconds().to_bits() >> 8 & 0xffff_ffff);
-    let socket = SocketOptions { send_buffer: args.socket_buffer, receive_buffer: args.socket_buffer, ..SocketOptions::default() };
+    let socket = SocketOptions {
+        send_buffer: args.socket_buffer,
+        receive_buffer: args.socket_buffer,
+        ..SocketOptions::default()
+    };
     Order {
         profile: Arc::clone(profile),
         seed,
         out: args.out.clone().unwrap_or_else(|| default_out(&args.profile, now)),
         command: load::blotted_command(),
         workers: args.workers.map(usize::from),
-        own_server: server.map(|server| OwnServer { address: server.address(), ca_pem: server.ca_pem().into() }),
+        own_server: server
+            .map(|server| OwnServer { address: server.address(), ca_pem: server.ca_pem().into() }),
         keys: load::keys_path(profile),
         socket,
         epoch,
@@ -123,21 +129,29 @@ fn order(args: &RunArgs, profile: &Arc<Profile<Activity>>, server: Option<&Loopb
 
 /// `quickstart-20261122T104503Z.json`
 fn default_out(profile: &str, now: WallTime) -> PathBuf {
-    let stem = Path::new(profile).file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
+    let stem = Path::new(profile).file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy());
     let time: String = now.rfc3339().chars().take(19).filter(char::is_ascii_alphanumeric).collect();
     PathBuf::from(format!("{stem}-{time}Z.json"))
 }
 
 /// Starts the embedded server where the profile wants it.
-fn own_server(args: &RunArgs, profile: &Profile<Activity>, epoch: Epoch) -> Result<Option<Loopback>, Failure> {
+fn own_server(
+    args: &RunArgs,
+    profile: &Profile<Activity>,
+    epoch: Epoch,
+) -> Result<Option<Loopback>, Failure> {
     if !profile.target.uses_loopback() {
         return match (&args.fault, &args.truth) {
             (None, None) => Ok(None),
-            _ => Err(Failure::usage("--fault and --truth are for the embedded server: use --target loopback:")),
+            _ => {
+                Err(Failure::usage("--fault and --truth are for the embedded server: use --target loopback:"))
+            }
         };
     }
     if profile.target.endpoints.len() > 1 {
-        return Err(Failure::usage("target.url: loopback: stands alone; it cannot be one of several targets"));
+        return Err(Failure::usage(
+            "target.url: loopback: stands alone; it cannot be one of several targets",
+        ));
     }
     let mut server = load::server_options(profile);
     server.faults = load::faults(args.fault.as_deref())?;
@@ -152,7 +166,9 @@ fn own_server(args: &RunArgs, profile: &Profile<Activity>, epoch: Epoch) -> Resu
 pub(super) fn listen_for_signals() -> Result<Receiver<Command>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let (sender, receiver) = channel();
-    let fail = |error: std::io::Error| Failure::new(ExitCode::Internal, format!("cannot listen for signals: {error}"));
+    let fail = |error: std::io::Error| {
+        Failure::new(ExitCode::Internal, format!("cannot listen for signals: {error}"))
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(fail)?;
     let (mut interrupt, mut terminate) = {
         let _inside = runtime.enter();
@@ -178,8 +194,13 @@ pub(super) fn listen_for_signals() -> Result<Receiver<Command>, Failure> {
 
 /// Load on somebody's machine is put there on purpose only.
 fn confirm(args: &RunArgs, profile: &Profile<Activity>) -> Result<(), Failure> {
-    let far: Vec<String> =
-        profile.target.endpoints.iter().filter(|endpoint| !is_near(endpoint)).map(ToString::to_string).collect();
+    let far: Vec<String> = profile
+        .target
+        .endpoints
+        .iter()
+        .filter(|endpoint| !is_near(endpoint))
+        .map(ToString::to_string)
+        .collect();
     if far.is_empty() || args.yes {
         return Ok(());
     }
@@ -196,11 +217,7 @@ fn confirm(args: &RunArgs, profile: &Profile<Activity>) -> Result<(), Failure> {
     }
     terminal::say(&plan);
     let _ = std::io::stderr().flush();
-    if terminal::ask("Put this load on it?") {
-        Ok(())
-    } else {
-        Err(Failure::usage("nothing was sent"))
-    }
+    if terminal::ask("Put this load on it?") { Ok(()) } else { Err(Failure::usage("nothing was sent")) }
 }
 
 fn peak_rate(profile: &Profile<Activity>, plan: &crate::profile::ActivityPlan<Activity>) -> Rate {

@@ -14,10 +14,12 @@ use crate::server::{Directory, Population, ServerOptions};
 
 /// `xmpp-bench serve`
 #[derive(Debug, Args)]
-#[command(after_help = "It is not a product server: it binds loopback only unless told otherwise, and anybody may log in.\n\n\
+#[command(
+    after_help = "It is not a product server: it binds loopback only unless told otherwise, and anybody may log in.\n\n\
     Examples:\n  xmpp-bench serve --listen 127.0.0.1:5222 --ca-out ca.pem\n  \
     xmpp-bench serve --profile profiles/quickstart.toml --fault delay=5ms,loss=1% --truth truth.jsonl\n  \
-    xmpp-bench serve --fault freeze=2s@10s")]
+    xmpp-bench serve --fault freeze=2s@10s"
+)]
 pub(super) struct ServeArgs {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5222")]
@@ -34,7 +36,7 @@ pub(super) struct ServeArgs {
     /// The domain served, without a profile.
     #[arg(long, default_value = "localhost")]
     domain: String,
-    /// How many accounts u0, u1, … with passwords p0, p1, … have a roster, without a profile.
+    /// How many accounts `u0`, `u1`, … with passwords `p0`, `p1`, … have a roster, without a profile.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     accounts: u32,
     /// Contacts of each of these accounts.
@@ -46,7 +48,7 @@ pub(super) struct ServeArgs {
     /// STARTTLS: `required`, `offered` or `absent`.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Tls::Required)]
     tls: Tls,
-    /// What to do wrong: delay=5ms,loss=1%,duplicate=0.5%,reorder=1%,freeze=2s@10s,cut=10%@15s.
+    /// What to do wrong: `delay=5ms,loss=1%,duplicate=0.5%,reorder=1%,freeze=2s@10s,cut=10%@15s`.
     #[arg(long, value_name = "FAULTS")]
     fault: Option<String>,
     /// The seed of the faults' draws.
@@ -71,8 +73,8 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let (options, directory) = options(args)?;
     let stop = super::run::listen_for_signals()?;
     crate::net::facts::raise_descriptor_limit();
-    let server =
-        Loopback::start(&options, directory).map_err(|error| Failure::new(ExitCode::CannotConnect, error.to_string()))?;
+    let server = Loopback::start(&options, directory)
+        .map_err(|error| Failure::new(ExitCode::CannotConnect, error.to_string()))?;
     if let Some(path) = &args.ca_out {
         std::fs::write(path, server.ca_pem())
             .map_err(|error| Failure::usage(format!("cannot write `{}`: {error}", path.display())))?;
@@ -85,7 +87,8 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     for freeze in freezes {
         terminal::say(&format!("frozen from {} to {}", freeze.started, freeze.ended));
     }
-    let text = serde_json::to_string(&counts).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))?;
+    let text = serde_json::to_string(&counts)
+        .map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))?;
     terminal::print(&format!("{text}\n"))
 }
 
@@ -121,7 +124,9 @@ fn options(args: &ServeArgs) -> Result<(LoopbackOptions, Box<dyn Directory>), Fa
 
 fn announce(args: &ServeArgs, server: &Loopback) {
     let address = server.address();
-    terminal::say("xmpp-bench's embedded server: for measuring with, not for serving people. Ctrl-C ends it.");
+    terminal::say(
+        "xmpp-bench's embedded server: for measuring with, not for serving people. Ctrl-C ends it.",
+    );
     let host = if address.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { address.ip() };
     let mut hint = format!("--target xmpp://{}", SocketAddr::new(host, address.port()));
     if let Some(path) = &args.ca_out {

@@ -24,8 +24,8 @@ pub(super) struct SummaryArgs {
 pub(super) fn run(args: &SummaryArgs) -> Result<(), Failure> {
     let result = file::read(&args.result).map_err(|error| Failure::usage(error.to_string()))?;
     if args.json {
-        let text =
-            serde_json::to_string(&result).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))?;
+        let text = serde_json::to_string(&result)
+            .map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))?;
         return terminal::print(&format!("{text}\n"));
     }
     terminal::print(&summary::render(&result, Some(&args.result.to_string_lossy()), terminal::style()))

@@ -47,11 +47,12 @@ pub(super) fn ask(question: &str) -> bool {
 
 /// How data for a person is to look on stdout.
 pub(super) fn style() -> Style {
-    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour =
+        io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     Style { width: width(), colour }
 }
 
 fn width() -> u16 {
-    let columns = rustix::termios::tcgetwinsize(io::stdout()).map(|size| size.ws_col).unwrap_or(0);
+    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
     columns.max(Style::WIDTH_MIN)
 }

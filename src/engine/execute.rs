@@ -19,7 +19,8 @@ use crate::net::{DerivePool, DriverConfig, SocketOptions, TlsClient, TlsError};
 use crate::profile::{Endpoint, Profile, Tls, Trust};
 use crate::results::file::{ResultFile, WriteError};
 use crate::results::{
-    self, Certificate, Conclusion, Ledgers, Preamble, RunResult, SCHEMA, Target, TlsFacts, Tool, Totals, Verdict,
+    self, Certificate, Conclusion, Ledgers, Preamble, RunResult, SCHEMA, Target, TlsFacts, Tool, Totals,
+    Verdict,
 };
 use crate::sample::Token;
 use crate::seed::{Draw, Stream};
@@ -159,7 +160,8 @@ fn resolve(order: &Order) -> Result<Vec<(SocketAddr, Transport)>, ExecuteError> 
     endpoints
         .map(|endpoint| match endpoint {
             Endpoint::Loopback => {
-                let server = order.own_server.as_ref().expect("the caller starts the server a loopback: target needs");
+                let server =
+                    order.own_server.as_ref().expect("the caller starts the server a loopback: target needs");
                 Ok((server.address, Transport::Tcp))
             }
             Endpoint::Tcp { host, port } => Ok((look_up(host, *port)?, Transport::Tcp)),
@@ -180,8 +182,8 @@ fn driver_config(order: &Order, keys: &Arc<KeyFile>) -> Result<DriverConfig, Exe
     let mut driver = DriverConfig::new(order.epoch);
     driver.socket = order.socket;
     driver.source_addresses.clone_from(&target.source_addresses);
-    let all_in_the_clear =
-        target.tls == Tls::Off && !target.endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::DirectTls { .. }));
+    let all_in_the_clear = target.tls == Tls::Off
+        && !target.endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::DirectTls { .. }));
     if !all_in_the_clear {
         driver.tls_client = Some(TlsClient::new(&target.domain, &trust(order))?);
     }
@@ -291,7 +293,8 @@ fn add_endings(ended: &Ended, reasons: &mut Vec<(ExitCode, String)>) {
         Ending::NobodyCameOnline => {
             let first = ended.aggregator.totals().errors().into_iter().next();
             let why = first.map_or_else(String::new, |error| {
-                let example = if error.example.is_empty() { String::new() } else { format!(" ({})", error.example) };
+                let example =
+                    if error.example.is_empty() { String::new() } else { format!(" ({})", error.example) };
                 format!(": {} at {}{example}", error.condition, error.step)
             });
             reasons.push((ExitCode::CannotConnect, format!("nobody could log in{why}")));
@@ -323,7 +326,10 @@ fn add_nothing_measured(
                 None => aggregator.totals().tally([index], usize::from(activity.operation.0)).started(),
             };
             if expected == 0 {
-                let text = format!("nothing was measured: no {} was started in phase {}", operation.name, phase.name);
+                let text = format!(
+                    "nothing was measured: no {} was started in phase {}",
+                    operation.name, phase.name
+                );
                 reasons.push((ExitCode::NotTrustworthy, text));
             }
         }
@@ -331,7 +337,8 @@ fn add_nothing_measured(
 }
 
 fn with_tls(mut target: Target, order: &Order, aggregator: &Aggregator) -> Target {
-    let direct = order.profile.target.endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::DirectTls { .. }));
+    let direct =
+        order.profile.target.endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::DirectTls { .. }));
     let (full, resumed) = aggregator.handshakes();
     target.tls = aggregator.secured().map(|secured| TlsFacts {
         version: secured.version.clone(),
@@ -345,7 +352,11 @@ fn with_tls(mut target: Target, order: &Order, aggregator: &Aggregator) -> Targe
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Puts the result together, checks that it does not contradict itself, and writes it.

@@ -96,7 +96,7 @@ fn parse_line(line: &str) -> Option<([u8; 32], Box<[u8]>)> {
 
 fn parse_hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.len() % 2 != 0 || digits.len() > 128 {
+    if !digits.len().is_multiple_of(2) || digits.len() > 128 {
         return None;
     }
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()

@@ -27,12 +27,8 @@ fn note_thread(threads: &mut Vec<ThreadUse>, seen: &ThreadCpu) {
     let total = seen.total.as_secs_f64();
     let share = if ticks > 0.0 { seen.user.as_secs_f64() / ticks } else { 1.0 };
     let name = if seen.name.starts_with("xb-") { seen.name.clone() } else { "main".to_owned() };
-    let now = ThreadUse {
-        role: role_of(&name),
-        user_s: total * share,
-        system_s: total * (1.0 - share),
-        name,
-    };
+    let now =
+        ThreadUse { role: role_of(&name), user_s: total * share, system_s: total * (1.0 - share), name };
     match threads.iter_mut().find(|thread| thread.name == now.name) {
         Some(thread) => *thread = now,
         None => threads.push(now),

@@ -21,7 +21,7 @@ use crate::user::{GroupSettings, LoginOperations, Names};
 use crate::xmpp::{ClientConfig, Credentials, Mechanism, TlsPolicy};
 
 /// A login that takes longer is given up, however long the deadline.
-const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
+const LOGIN_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// See the module text.
 #[derive(Debug)]

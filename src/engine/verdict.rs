@@ -231,9 +231,9 @@ mod tests {
             response_p99: Some(Duration::from_secs(1)),
             ..healthy()
         };
-        assert_eq!(judge(false, &[slow.clone()]).state, VerdictState::Valid);
+        assert_eq!(judge(false, std::slice::from_ref(&slow)).state, VerdictState::Valid);
         let both = PhaseObservation { lag_p99: Some(Duration::from_millis(51)), done: 0, ..slow };
-        let verdict = judge(false, &[both.clone()]);
+        let verdict = judge(false, std::slice::from_ref(&both));
         assert_eq!((verdict.state, convicted(&verdict).len()), (VerdictState::GeneratorLimited, 2));
         assert_eq!(judge(true, &[both]).state, VerdictState::Interrupted);
     }

@@ -17,7 +17,7 @@ fn ledger(capacity: usize) -> Ledger {
     Ledger::new(LedgerConfig {
         run: RUN,
         deadline: Duration::from_millis(100),
-        horizon: Duration::from_millis(1_000),
+        horizon: Duration::from_secs(1),
         capacity,
         first_user: 10,
         user_count: 10,

@@ -26,7 +26,7 @@ impl Session {
     }
 
     /// Whether this session's stanzas are held against the strict level: a fixed share, stated in the result.
-    pub(super) const fn is_read_strictly(&self, user: UserIndex) -> bool {
+    pub(super) const fn is_read_strictly(user: UserIndex) -> bool {
         user.0.is_multiple_of(STRICT_SHARE)
     }
 

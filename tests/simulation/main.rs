@@ -82,7 +82,10 @@ fn response_times(world: &World) -> (Histogram, Histogram) {
 fn without_faults_everything_arrives_after_exactly_two_link_latencies() {
     let (world, counts) = run(PROFILE, "");
     assert!(counts.expected > 5_500, "{counts:?}");
-    assert_eq!(counts, LedgerCounts { expected: counts.expected, delivered: counts.expected, ..Default::default() });
+    assert_eq!(
+        counts,
+        LedgerCounts { expected: counts.expected, delivered: counts.expected, ..Default::default() }
+    );
     for sample in &world.samples {
         if let Some(instants) = sample.instants {
             assert_eq!((instants.lag_nanos(), instants.blocked_nanos()), (0, 0));

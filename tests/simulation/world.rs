@@ -248,7 +248,8 @@ impl World {
             }
             Request::Derive(channel, job) => {
                 let id = [job.salt.clone(), job.password.as_bytes().to_vec()].concat();
-                let key = self.keys.entry(id).or_insert_with(|| xmpp_bench::net::derive::derive(&job)).clone();
+                let key =
+                    self.keys.entry(id).or_insert_with(|| xmpp_bench::net::derive::derive(&job)).clone();
                 self.queue_up(self.now, side, channel.0, Payload::Derived(key));
             }
             Request::Close(channel, mode) => {
