@@ -164,7 +164,9 @@ fn convert_value(value: DeValue<'_>, text: usize, shift: usize) -> Value {
         DeValue::Float(number) => Value::Float(float(&number)),
         DeValue::Boolean(value) => Value::Boolean(value),
         DeValue::Datetime(_) => Value::Date,
-        DeValue::Array(items) => Value::List(items.into_iter().map(|item| convert(item, text, shift)).collect()),
+        DeValue::Array(items) => {
+            Value::List(items.into_iter().map(|item| convert(item, text, shift)).collect())
+        }
         DeValue::Table(table) => Value::Table(convert_table(table, text, shift)),
     }
 }

@@ -32,11 +32,31 @@ pub const PROFILE_KEYS: &[KeySpec] = &[
         presence: Presence::Optional,
         doc: "the seed of all randomness; without it a new one each run, named in the result",
     },
-    KeySpec { name: "target", shape: Shape::Section, presence: Presence::Required, doc: "where to connect to" },
-    KeySpec { name: "users", shape: Shape::Section, presence: Presence::Required, doc: "groups of users alike" },
-    KeySpec { name: "phase", shape: Shape::Section, presence: Presence::Required, doc: "the stretches of the run" },
+    KeySpec {
+        name: "target",
+        shape: Shape::Section,
+        presence: Presence::Required,
+        doc: "where to connect to",
+    },
+    KeySpec {
+        name: "users",
+        shape: Shape::Section,
+        presence: Presence::Required,
+        doc: "groups of users alike",
+    },
+    KeySpec {
+        name: "phase",
+        shape: Shape::Section,
+        presence: Presence::Required,
+        doc: "the stretches of the run",
+    },
     KeySpec { name: "activity", shape: Shape::Section, presence: Presence::Required, doc: "what users do" },
-    KeySpec { name: "slo", shape: Shape::Section, presence: Presence::Optional, doc: "what the run is held against" },
+    KeySpec {
+        name: "slo",
+        shape: Shape::Section,
+        presence: Presence::Optional,
+        doc: "what the run is held against",
+    },
 ];
 
 /// A profile longer than this is a mistake, bytes.
@@ -80,7 +100,11 @@ impl Library<'_> {
 
 impl<A: Planned> Profile<A> {
     /// Reads and validates a profile; or says all that is wrong with it.
-    pub fn read<R: Registry<Activity = A>>(input: &Input, registry: &R, files: &dyn Files) -> Result<Self, Problems> {
+    pub fn read<R: Registry<Activity = A>>(
+        input: &Input,
+        registry: &R,
+        files: &dyn Files,
+    ) -> Result<Self, Problems> {
         let notebook = Notebook::default();
         let source = Source {
             name: input.name.clone(),
@@ -111,11 +135,17 @@ fn texts(source: &Source) -> Vec<Text> {
 fn document(input: &Input, notebook: &Notebook) -> Result<Node, Reported> {
     let start = Place { text: 0, start: 0, end: 0 };
     if input.text.len() > TEXT_MAX || input.overrides.len() > OVERRIDES_MAX {
-        return Err(notebook.say(&start, "this is too long for a profile", "a list of accounts has a file of its own: accounts_file"));
+        return Err(notebook.say(
+            &start,
+            "this is too long for a profile",
+            "a list of accounts has a file of its own: accounts_file",
+        ));
     }
     let mut root = document::parse(&input.text).map_err(|errors| {
         for error in errors {
-            let _ = notebook.say(&Place::new(0, &error.span), format!("this is not TOML: {}", error.message), "");
+            let message = format!("this is not TOML: {}", error.message);
+            let help = "a key stands once in its table, as key = value, and text stands in quotes";
+            let _ = notebook.say(&Place::new(0, &error.span), message, help);
         }
         Reported::new()
     })?;
@@ -164,7 +194,10 @@ impl<R: Registry> Reader<'_, R> {
         let specs = [target::TARGET_KEYS];
         let Some(entry) = keys.entry("target") else { return Err(keys.missing("target")) };
         let table = table(entry, keys)?;
-        target::read(Keys::open("[target]", table, &entry.node.place, &specs, self.surroundings), &self.library)
+        target::read(
+            Keys::open("[target]", table, &entry.node.place, &specs, self.surroundings),
+            &self.library,
+        )
     }
 
     fn groups(&self, keys: &Keys<'_>, target: Option<&Target>) -> Result<Vec<Group>, Reported> {
@@ -181,8 +214,11 @@ impl<R: Registry> Reader<'_, R> {
         let all: u64 = read.iter().map(|one| u64::from(one.group.count)).sum();
         let most = self.surroundings.vocabulary.users_max;
         if all > u64::from(most) {
-            let wrong = Wrong::new(format!("are {} in all; at most {}", show_count(all), show_count(most.into())));
-            return Err(keys.refuse("users", wrong.help("more cannot be told apart by the tokens in their messages")));
+            let wrong =
+                Wrong::new(format!("are {} in all; at most {}", show_count(all), show_count(most.into())));
+            return Err(
+                keys.refuse("users", wrong.help("more cannot be told apart by the tokens in their messages"))
+            );
         }
         users::check_apart(&read, &names, self.surroundings.notebook);
         let mut first = 0;
@@ -202,7 +238,11 @@ impl<R: Registry> Reader<'_, R> {
         phases::read(tables, groups)
     }
 
-    fn activities(&self, keys: &Keys<'_>, groups: Option<&[Group]>) -> Result<Vec<ActivityPlan<R::Activity>>, Reported> {
+    fn activities(
+        &self,
+        keys: &Keys<'_>,
+        groups: Option<&[Group]>,
+    ) -> Result<Vec<ActivityPlan<R::Activity>>, Reported> {
         let Some(entry) = keys.entry("activity") else { return Err(keys.missing("activity")) };
         let nodes = match &entry.node.value {
             Value::List(nodes) => nodes.as_slice(),
@@ -212,8 +252,10 @@ impl<R: Registry> Reader<'_, R> {
             let wrong = Wrong::new(format!("must be 1 to {ACTIVITIES_MAX} tables, not {}", nodes.len()));
             return Err(keys.refuse("activity", wrong));
         }
-        let read: Vec<_> =
-            nodes.iter().map(|node| activities::read(node, self.registry, groups, self.surroundings)).collect();
+        let read: Vec<_> = nodes
+            .iter()
+            .map(|node| activities::read(node, self.registry, groups, self.surroundings))
+            .collect();
         read.into_iter().collect()
     }
 
@@ -291,17 +333,26 @@ fn check_whole<A: Planned>(profile: &Profile<A>, keys: &Keys<'_>) -> Result<(), 
     let pairs = profile.activities.iter().any(|plan| plan.activity.recipients() != Recipients::Server);
     let single = measured.iter().find(|phase| pairs && phase.online_total() < 2);
     let wrong = if measured.is_empty() {
-        Wrong::new("has no measured phase: the run would measure nothing").help("set measure = true in one of them")
+        Wrong::new("no phase is measured: the run would measure nothing")
+            .help("set measure = true in one of them")
     } else if length > run_max {
-        Wrong::new(format!("and drain are {} long in all; at most {}", show_duration(length), show_duration(run_max)))
-            .help("a longer run's instants cannot be told apart by the tokens in its messages")
+        Wrong::new(format!(
+            "phases and drain are {} long in all; at most {}",
+            show_duration(length),
+            show_duration(run_max)
+        ))
+        .help("a longer run's instants cannot be told apart by the tokens in its messages")
     } else if let Some(phase) = nobody {
-        Wrong::new(format!("`{}` is measured, but nobody is online in it", phase.name)).help("set `users` in it or before")
+        Wrong::new(format!("phase `{}` is measured, but nobody is online in it", phase.name))
+            .help("set `users` in it or before")
     } else if let Some(phase) = single {
-        Wrong::new(format!("`{}` is measured with one user online, and an activity needs two", phase.name))
-            .help("raise `users`")
+        Wrong::new(format!(
+            "phase `{}` is measured with one user online, and an activity needs two",
+            phase.name
+        ))
+        .help("raise `users`")
     } else {
         return Ok(());
     };
-    Err(keys.refuse("phase", wrong))
+    Err(keys.say_of("phase", wrong))
 }

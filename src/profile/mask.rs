@@ -47,7 +47,8 @@ fn closing(inside: &str, quotes: &str) -> usize {
         }
         let mut chars = rest.chars();
         let first = chars.next().map_or(1, char::len_utf8);
-        let escaped = if escapes && rest.starts_with('\\') { chars.next().map_or(0, char::len_utf8) } else { 0 };
+        let escaped =
+            if escapes && rest.starts_with('\\') { chars.next().map_or(0, char::len_utf8) } else { 0 };
         at += first + escaped;
     }
     limit

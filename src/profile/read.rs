@@ -21,7 +21,9 @@ impl Readable for String {
     fn read(value: &Given<'_>, frame: Frame<'_>) -> Result<Self, Wrong> {
         let text = value.text("text in quotes")?;
         match frame.shape {
-            Shape::Choice(choices) if !choices.contains(&text) => Err(not_among(text, choices.iter().copied())),
+            Shape::Choice(choices) if !choices.contains(&text) => {
+                Err(not_among(text, choices.iter().copied()))
+            }
             _ => Ok(text.to_owned()),
         }
     }
@@ -64,7 +66,8 @@ impl Readable for f64 {
             ref other => return Err(Wrong::new(format!("must be a number, not {}", other.describe()))),
         };
         let sane = number.is_finite() && (0.0..=1e6).contains(&number);
-        sane.then_some(number).ok_or_else(|| Wrong::new(format!("must be between 0 and 1000000, not {number}")))
+        sane.then_some(number)
+            .ok_or_else(|| Wrong::new(format!("must be between 0 and 1000000, not {number}")))
     }
 }
 
@@ -98,7 +101,8 @@ pub(super) struct PaceRate(pub(super) Pace);
 
 impl Readable for PaceRate {
     fn read(value: &Given<'_>, _: Frame<'_>) -> Result<Self, Wrong> {
-        const HELP: &str = "write \"200/s\" for a total, \"2/min per user\" for a rate that grows with the users";
+        const HELP: &str =
+            "write \"200/s\" for a total, \"2/min per user\" for a rate that grows with the users";
         let text = value.text("a rate").map_err(|wrong| wrong.help(HELP))?;
         let wrong = || Wrong::new(format!("must be a rate, not \"{}\"", shorten(text))).help(HELP);
         let (number, per_user) = match text.trim_end().strip_suffix("per user") {
@@ -229,14 +233,16 @@ fn above_zero(rate: Rate) -> Result<Rate, Wrong> {
 /// `name(1, 2)` as its name and its numbers.
 fn call(text: &str) -> Option<(&str, Vec<f64>)> {
     let (name, rest) = text.trim().split_once('(')?;
-    let numbers = rest.strip_suffix(')')?.split(',').map(|number| number.trim().parse().ok()).collect::<Option<_>>()?;
+    let numbers =
+        rest.strip_suffix(')')?.split(',').map(|number| number.trim().parse().ok()).collect::<Option<_>>()?;
     Some((name.trim_end(), numbers))
 }
 
 fn uniform(low: f64, high: f64, min: u32, max: u32) -> Result<SizeDistribution, Wrong> {
     let (low, high) = (size_within(low, min, max)?, size_within(high, min, max)?);
     let rising = low <= high;
-    let wrong = || Wrong::new(format!("must go from the smaller to the larger size, not from {low} to {high}"));
+    let wrong =
+        || Wrong::new(format!("must go from the smaller to the larger size, not from {low} to {high}"));
     rising.then_some(SizeDistribution::Uniform(low, high)).ok_or_else(wrong)
 }
 
@@ -253,8 +259,9 @@ fn log_normal(median_bytes: f64, sigma: f64, min: u32, max: u32) -> Result<SizeD
 
 fn size_within(bytes: f64, min: u32, max: u32) -> Result<u32, Wrong> {
     if bytes < f64::from(min) {
-        return Err(Wrong::new(format!("must be at least {min} bytes, not {bytes}"))
-            .help(format!("every body carries the {min} bytes of its token, by which its message is found again")));
+        return Err(Wrong::new(format!("must be at least {min} bytes, not {bytes}")).help(format!(
+            "every body carries the {min} bytes of its token, by which its message is found again"
+        )));
     }
     if bytes > f64::from(max) || bytes.fract() != 0.0 {
         return Err(Wrong::new(format!("must be a whole number of bytes up to {max}, not {bytes}")));

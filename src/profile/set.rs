@@ -49,7 +49,9 @@ fn split(number: usize, text: &str, notebook: &Notebook) -> Result<(Vec<Part>, u
         match text[end..].chars().next() {
             Some('=') => return Ok((parts, end + 1)),
             Some('.') if parts.len() == 1 && parts[0].text == "slo" => {
-                let Some(equals) = objective_end(text, end + 1) else { return malformed(end, "there is no value") };
+                let Some(equals) = objective_end(text, end + 1) else {
+                    return malformed(end, "there is no value");
+                };
                 let name = text[end + 1..equals].trim_matches('"').to_owned();
                 parts.push(Part { text: name, place: place(end + 1, equals) });
                 return Ok((parts, equals + 1));

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use xmpp_bench::profile::{
-    Files, Input, KeySpec, Keys, KindSpec, Planned, Presence, Problems, Profile, Recipients, Registry, Reported, Shape,
-    SizeDistribution, Vocabulary,
+    Files, Input, KeySpec, Keys, KindSpec, Planned, Presence, Problems, Profile, Recipients, Registry,
+    Reported, Shape, SizeDistribution, Vocabulary,
 };
 
 pub struct Kinds;
@@ -33,7 +33,12 @@ impl Planned for Activity {
 }
 
 const MESSAGE_KEYS: &[KeySpec] = &[
-    KeySpec { name: "body", shape: Shape::Size, presence: Presence::Default("\"lognormal(80, 0.8)\""), doc: "size" },
+    KeySpec {
+        name: "body",
+        shape: Shape::Size,
+        presence: Presence::Default("\"lognormal(80, 0.8)\""),
+        doc: "how large bodies are, bytes",
+    },
     KeySpec {
         name: "to",
         shape: Shape::Choice(&["contact", "online"]),

@@ -29,7 +29,11 @@ pub(super) fn read(text: &str, domain: &str, count: u32) -> Result<Vec<Row>, Str
 
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let filled = text.lines().zip(1..).map(|(line, number)| (number, line)).filter(|(_, line)| !line.trim().is_empty());
+    let filled = text
+        .lines()
+        .zip(1..)
+        .map(|(line, number)| (number, line))
+        .filter(|(_, line)| !line.trim().is_empty());
     filled.enumerate().filter(|&(at, (_, line))| at > 0 || !is_header(line)).map(|(_, numbered)| numbered)
 }
 
@@ -37,7 +41,8 @@ fn is_header(line: &str) -> bool {
     line.split_once(',').is_some_and(|(name, secret)| {
         let name = name.trim().trim_matches('"').to_lowercase();
         let secret = secret.trim().trim_matches('"').to_lowercase();
-        secret == "password" && ["jid", "local", "localpart", "user", "username", "account"].contains(&name.as_str())
+        secret == "password"
+            && ["jid", "local", "localpart", "user", "username", "account"].contains(&name.as_str())
     })
 }
 
@@ -58,7 +63,8 @@ fn row(line: &str, domain: &str) -> Result<Row, String> {
 /// The first field of `text`, and what is behind its comma.
 fn field(text: &str) -> Result<(String, Option<&str>), String> {
     let Some(mut rest) = text.strip_prefix('"') else {
-        return Ok(text.split_once(',').map_or((text.to_owned(), None), |(field, rest)| (field.to_owned(), Some(rest))));
+        let (field, rest) = text.split_once(',').map_or((text, None), |(field, rest)| (field, Some(rest)));
+        return Ok((field.to_owned(), rest));
     };
     let mut field = String::new();
     loop {
@@ -70,7 +76,12 @@ fn field(text: &str) -> Result<(String, Option<&str>), String> {
                 rest = more;
             }
             None if behind.trim().is_empty() => return Ok((field, None)),
-            None => return Ok((field, Some(behind.strip_prefix(',').ok_or("a comma is missing behind a quote")?))),
+            None => {
+                return Ok((
+                    field,
+                    Some(behind.strip_prefix(',').ok_or("a comma is missing behind a quote")?),
+                ));
+            }
         }
     }
 }

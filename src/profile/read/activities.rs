@@ -47,7 +47,11 @@ pub(in crate::profile) fn read<R: Registry>(
     };
     let Some(entry) = table.get("kind") else {
         let message = "[[activity]] has no `kind`";
-        return Err(surroundings.notebook.say(&node.place, message, format!("add `kind`: {}", kinds(registry))));
+        return Err(surroundings.notebook.say(
+            &node.place,
+            message,
+            format!("add `kind`: {}", kinds(registry)),
+        ));
     };
     let spec = kind(&entry.node, registry).map_err(|wrong| {
         let message = format!("`kind` {}", wrong.message);
@@ -89,7 +93,10 @@ fn read_pace(keys: &mut Keys<'_>) -> Result<Pace, Reported> {
         (None, Some(period)) => Ok(Pace::Every(period)),
         (Some(_), Some(_)) => {
             let wrong = Wrong::new("and `rate` exclude each other");
-            Err(keys.refuse("every", wrong.help("`rate` is a rate in all or per user, `every` a period per user")))
+            Err(keys.refuse(
+                "every",
+                wrong.help("`rate` is a rate in all or per user, `every` a period per user"),
+            ))
         }
         (None, None) => Err(keys.missing("rate")),
     }
@@ -117,9 +124,14 @@ fn check_recipients(keys: &Keys<'_>, recipients: Recipients, groups: &[Group]) -
     let wrong = if users < 2 {
         Wrong::new("needs two users, and the profile has one").help("raise `count` in [[users]]")
     } else if let Some(group) = groups.iter().find(|group| matches!(group.accounts, Accounts::Anonymous)) {
-        Wrong::new(format!("needs users whose address is known beforehand; those of `{}` are anonymous", group.name))
-            .help("anonymous users can only do what needs no other user")
-    } else if let Some(group) = groups.iter().find(|group| recipients == Recipients::Contact && group.contacts == 0) {
+        Wrong::new(format!(
+            "needs users whose address is known beforehand; those of `{}` are anonymous",
+            group.name
+        ))
+        .help("anonymous users can only do what needs no other user")
+    } else if let Some(group) =
+        groups.iter().find(|group| recipients == Recipients::Contact && group.contacts == 0)
+    {
         Wrong::new(format!("needs contacts, and the users of `{}` have none", group.name))
             .help("set `contacts` in [[users]], or write to = \"online\"")
     } else {

@@ -13,8 +13,18 @@ use crate::units::{Offset, Rate, show_duration};
 
 /// The keys of `[[phase]]`.
 pub const PHASE_KEYS: &[KeySpec] = &[
-    KeySpec { name: "name", shape: Shape::Text, presence: Presence::Required, doc: "the phase's name in results" },
-    KeySpec { name: "duration", shape: Shape::Duration, presence: Presence::Required, doc: "how long it is: \"60s\"" },
+    KeySpec {
+        name: "name",
+        shape: Shape::Text,
+        presence: Presence::Required,
+        doc: "the phase's name in results",
+    },
+    KeySpec {
+        name: "duration",
+        shape: Shape::Duration,
+        presence: Presence::Required,
+        doc: "how long it is: \"60s\"",
+    },
     KeySpec {
         name: "users",
         shape: Shape::Online,
@@ -36,14 +46,20 @@ pub const PHASE_KEYS: &[KeySpec] = &[
 ];
 
 /// Reads all phases. Without valid groups (`None`) what users are online cannot be checked, and nothing is returned.
-pub(in crate::profile) fn read(tables: Vec<Keys<'_>>, groups: Option<&[Group]>) -> Result<Vec<Phase>, Reported> {
+pub(in crate::profile) fn read(
+    tables: Vec<Keys<'_>>,
+    groups: Option<&[Group]>,
+) -> Result<Vec<Phase>, Reported> {
     let mut phases: Vec<Phase> = Vec::new();
     let mut names: Vec<(String, Place)> = Vec::new();
     let mut result = Ok(());
     for mut keys in tables {
         check_name(&mut keys, &mut names).unwrap_or_else(|reported| result = Err(reported));
-        match phase(&mut keys, phases.last(), groups) {
-            Ok(phase) => phases.push(Phase { name: names.last().map_or_else(String::new, |last| last.0.clone()), ..phase }),
+        // Behind a phase that is wrong, who is online is unknown: no more is said of users.
+        let known = groups.filter(|_| result.is_ok());
+        match phase(&mut keys, phases.last(), known) {
+            Ok(phase) => phases
+                .push(Phase { name: names.last().map_or_else(String::new, |last| last.0.clone()), ..phase }),
             Err(reported) => result = Err(reported),
         }
     }
@@ -103,8 +119,11 @@ fn read_online(keys: &Keys<'_>, before: Option<&Phase>, groups: &[Group]) -> Res
     let fall = groups.iter().zip(earlier.iter().zip(&online)).find(|(_, (earlier, online))| online < earlier);
     if let Some((group, (earlier, online))) = fall {
         let of = if groups.len() > 1 { format!(" of `{}`", group.name) } else { String::new() };
-        let wrong = Wrong::new(format!("must not fall: {earlier}{of} are online before, {online} would be after"));
-        return Err(keys.refuse("users", wrong.help("users only come, for now; sessions that end come with churn")));
+        let wrong =
+            Wrong::new(format!("must not fall: {earlier}{of} are online before, {online} would be after"));
+        return Err(
+            keys.refuse("users", wrong.help("users only come, for now; sessions that end come with churn"))
+        );
     }
     Ok(online)
 }
@@ -114,10 +133,17 @@ fn online_in_all(given: &Given<'_>, groups: &[Group]) -> Result<Vec<u32>, Wrong>
     let counts: Vec<u32> = groups.iter().map(|group| group.count).collect();
     let all: u32 = counts.iter().sum();
     let total = match (&given.0.value, &given.0.value) {
-        (Value::Integer(number), _) => u32::try_from(*number).ok().filter(|&total| total <= all).ok_or_else(|| {
-            let wrong = Wrong::new(format!("must be between 0 and {all}, the count of all groups, not {number}"));
-            wrong.help(if *number > i128::from(all) { "raise `count` in [[users]], or lower this" } else { "" })
-        })?,
+        (Value::Integer(number), _) => {
+            u32::try_from(*number).ok().filter(|&total| total <= all).ok_or_else(|| {
+                let wrong =
+                    Wrong::new(format!("must be between 0 and {all}, the count of all groups, not {number}"));
+                wrong.help(if *number > i128::from(all) {
+                    "raise `count` in [[users]], or lower this"
+                } else {
+                    ""
+                })
+            })?
+        }
         (Value::Text(text), _) => share_of(text, all)?,
         (other, _) => return Err(Wrong::new(format!("must be a number of users, not {}", other.describe()))),
     };
@@ -128,17 +154,21 @@ fn share_of(text: &str, all: u32) -> Result<u32, Wrong> {
     let percent: Option<f64> = text.strip_suffix('%').and_then(|number| number.trim().parse().ok());
     let share = percent.filter(|percent| (0.0..=100.0).contains(percent));
     share.map(|percent| (f64::from(all) * percent / 100.0).round() as u32).ok_or_else(|| {
-        let wrong = Wrong::new(format!("must be a number of users or a share, not \"{}\"", super::shorten(text)));
+        let wrong =
+            Wrong::new(format!("must be a number of users or a share, not \"{}\"", super::shorten(text)));
         wrong.help("write 500, \"50%\" or { group = 500 }")
     })
 }
 
 fn online_by_group(keys: &Keys<'_>, earlier: &[u32], groups: &[Group]) -> Result<Vec<u32>, Reported> {
     let mut online = earlier.to_vec();
-    let Some(Value::Table(table)) = keys.entry("users").map(|entry| &entry.node.value) else { return Ok(online) };
+    let Some(Value::Table(table)) = keys.entry("users").map(|entry| &entry.node.value) else {
+        return Ok(online);
+    };
     for entry in &table.entries {
         let Some(at) = groups.iter().position(|group| group.name == entry.key) else {
-            let wrong = Wrong::new(format!("names a group that is not there: `{}`", super::shorten(&entry.key)));
+            let wrong =
+                Wrong::new(format!("names a group that is not there: `{}`", super::shorten(&entry.key)));
             let help = did_you_mean(&entry.key, groups.iter().map(|group| group.name.as_str()));
             return Err(keys.refuse("users", wrong.at(&entry.place).help(help)));
         };
@@ -149,7 +179,10 @@ fn online_by_group(keys: &Keys<'_>, earlier: &[u32], groups: &[Group]) -> Result
         };
         online[at] = number.ok_or_else(|| {
             let found = entry.node.value.describe();
-            let wrong = Wrong::new(format!("must be between 0 and {count}, the count of `{}`, not {found}", entry.key));
+            let wrong = Wrong::new(format!(
+                "must be between 0 and {count}, the count of `{}`, not {found}",
+                entry.key
+            ));
             keys.refuse("users", wrong.at(&entry.node.place))
         })?;
     }
@@ -177,7 +210,10 @@ fn check_login_rates(
                 group.name,
                 show_duration(duration)
             ));
-            return Err(keys.refuse(key, wrong.help(format!("make the phase at least {seconds} long, or raise login_rate"))));
+            return Err(keys.refuse(
+                key,
+                wrong.help(format!("make the phase at least {seconds} long, or raise login_rate")),
+            ));
         }
     }
     Ok(())

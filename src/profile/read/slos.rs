@@ -41,7 +41,11 @@ pub(in crate::profile) fn read(
 
 fn slo(entry: &Entry, measurable: &Measurable<'_>, notebook: &Notebook) -> Result<Slo, Reported> {
     let say = |place, wrong: Wrong| {
-        notebook.say(place, format!("`{}` {}", shorten(&entry.key), wrong.message), wrong.help.unwrap_or_default())
+        notebook.say(
+            place,
+            format!("`{}` {}", shorten(&entry.key), wrong.message),
+            wrong.help.unwrap_or_default(),
+        )
     };
     let metric = measurable.metric(entry).map_err(|wrong| say(&entry.place, wrong))?;
     let Value::Text(text) = &entry.node.value else {
@@ -99,7 +103,8 @@ impl Measurable<'_> {
         });
         if let Some(spec) = elsewhere {
             let wrong = Wrong::new("is not measured by any activity of this profile");
-            return wrong.help(format!("add an [[activity]] of kind \"{}\", or leave the objective out", spec.kind));
+            return wrong
+                .help(format!("add an [[activity]] of kind \"{}\", or leave the objective out", spec.kind));
         }
         let wrong = Wrong::new("is nothing this profile measures");
         let names = self.names();
@@ -111,7 +116,8 @@ impl Measurable<'_> {
 
     /// One name of each thing that can be named, for suggestions.
     fn names(&self) -> Vec<String> {
-        let columns = |ledger| self.vocabulary.ledger_columns.iter().map(move |column| format!("{ledger}.{column}"));
+        let columns =
+            |ledger| self.vocabulary.ledger_columns.iter().map(move |column| format!("{ledger}.{column}"));
         self.operations().map(|name| format!("{name}.p99")).chain(self.ledgers().flat_map(columns)).collect()
     }
 
@@ -128,10 +134,16 @@ impl Measurable<'_> {
 /// `p50`, `p99.9`, or as result files spell it, `p99_9`.
 fn quantile(text: &str) -> Option<Quantile> {
     let number = text.strip_prefix('p')?;
-    let digits = |part: &str| !part.is_empty() && part.len() <= 6 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let digits =
+        |part: &str| !part.is_empty() && part.len() <= 6 && part.bytes().all(|byte| byte.is_ascii_digit());
     let (whole, fraction) = number.split_once(['.', '_']).unwrap_or((number, "0"));
-    let percent: f64 = (digits(whole) && digits(fraction)).then(|| format!("{whole}.{fraction}").parse().ok())??;
-    (percent > 0.0 && percent < 100.0).then(|| Quantile::new(percent / 100.0))?
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    // One division of whole numbers: 99.9 / 100 would be a neighbour of 0.999.
+    let places = i32::try_from(fraction.len()).ok()? + 2;
+    let share = format!("{whole}{fraction}").parse::<f64>().ok()? / 10f64.powi(places);
+    (share > 0.0 && share < 1.0).then(|| Quantile::new(share))?
 }
 
 fn condition(text: &str, metric: &Metric) -> Result<Condition, Wrong> {
@@ -142,8 +154,11 @@ fn condition(text: &str, metric: &Metric) -> Result<Condition, Wrong> {
         ("<", Comparison::Below),
         (">", Comparison::Above),
     ];
-    let wrong = || Wrong::new(format!("must be a condition, not \"{}\"", shorten(text))).help(example(metric));
-    let found = COMPARISONS.into_iter().find_map(|(sign, comparison)| Some((comparison, text.trim().strip_prefix(sign)?)));
+    let wrong =
+        || Wrong::new(format!("must be a condition, not \"{}\"", shorten(text))).help(example(metric));
+    let found = COMPARISONS
+        .into_iter()
+        .find_map(|(sign, comparison)| Some((comparison, text.trim().strip_prefix(sign)?)));
     let (comparison, bound) = found.ok_or_else(wrong)?;
     let bound = self::bound(bound.trim(), metric).ok_or_else(wrong)?;
     if comparison == Comparison::Equal && !matches!(bound, Bound::Count(_)) {

@@ -71,7 +71,8 @@ pub(in crate::profile) fn read(mut keys: Keys<'_>, library: &Library<'_>) -> Res
     let tls = read_tls(&mut keys, endpoints.as_ref().ok());
     let domain = read_domain(&mut keys, endpoints.as_ref().ok());
     let trust = read_trust(&mut keys, library);
-    let source_addresses = keys.find::<Addresses>("source_addresses").map(|list| list.map_or_else(Vec::new, |list| list.0));
+    let source_addresses =
+        keys.find::<Addresses>("source_addresses").map(|list| list.map_or_else(Vec::new, |list| list.0));
     Ok(Target {
         endpoints: endpoints?,
         domain: domain?,
@@ -82,7 +83,8 @@ pub(in crate::profile) fn read(mut keys: Keys<'_>, library: &Library<'_>) -> Res
 }
 
 fn read_tls(keys: &mut Keys<'_>, endpoints: Option<&Vec<Endpoint>>) -> Result<Tls, Reported> {
-    let tls = keys.choose("tls", &[("required", Tls::Required), ("preferred", Tls::Preferred), ("off", Tls::Off)])?;
+    let tls =
+        keys.choose("tls", &[("required", Tls::Required), ("preferred", Tls::Preferred), ("off", Tls::Off)])?;
     let direct = |endpoint: &Endpoint| matches!(endpoint, Endpoint::DirectTls { .. });
     if keys.has("tls") && endpoints.is_some_and(|endpoints| endpoints.iter().all(direct)) {
         let wrong = Wrong::new("is for xmpp: targets only; xmpps: is TLS from the first byte");
@@ -124,10 +126,14 @@ fn read_trust(keys: &mut Keys<'_>, library: &Library<'_>) -> Result<Trust, Repor
 fn read_ca_file(keys: &mut Keys<'_>, library: &Library<'_>) -> Result<Trust, Reported> {
     let Some(path) = keys.find::<String>("ca_file")? else { return Ok(Trust::System) };
     let (path, read) = library.read(&path, &keys.place_of("ca_file"));
-    let pem = read.map_err(|why| keys.refuse("ca_file", Wrong::new(format!("cannot be read: {}: {why}", path.display()))))?;
+    let pem = read.map_err(|why| {
+        keys.refuse("ca_file", Wrong::new(format!("cannot be read: {}: {why}", path.display())))
+    })?;
     if !pem.contains("-----BEGIN CERTIFICATE-----") {
         let wrong = Wrong::new(format!("holds no certificate: {}", path.display()));
-        return Err(keys.refuse("ca_file", wrong.help("a PEM file has lines like -----BEGIN CERTIFICATE-----")));
+        return Err(
+            keys.refuse("ca_file", wrong.help("a PEM file has lines like -----BEGIN CERTIFICATE-----"))
+        );
     }
     Ok(Trust::CaFile { path, pem: Arc::from(pem) })
 }
@@ -138,7 +144,10 @@ impl Readable for Endpoints {
     fn read(value: &Given<'_>, _: Frame<'_>) -> Result<Self, Wrong> {
         let texts = texts(value.0, "an address")?;
         if texts.len() > ENDPOINTS_MAX {
-            return Err(Wrong::new(format!("must be no more than {ENDPOINTS_MAX} addresses, not {}", texts.len())));
+            return Err(Wrong::new(format!(
+                "must be no more than {ENDPOINTS_MAX} addresses, not {}",
+                texts.len()
+            )));
         }
         texts
             .into_iter()
@@ -158,20 +167,28 @@ fn endpoint(text: &str) -> Result<Endpoint, Wrong> {
         "xmpp" => Ok(Endpoint::Tcp { host, port: port.unwrap_or(5222) }),
         "xmpps" => Ok(Endpoint::DirectTls { host, port: port.unwrap_or(5223) }),
         "loopback" => Err(Wrong::new("must be written \"loopback:\", with nothing behind the colon")),
-        other => Err(Wrong::new(format!("must begin with xmpp: or xmpps:, or be loopback:, not \"{}\"", shorten(other)))
-            .help(did_you_mean(other, ["xmpp", "xmpps", "loopback"]))),
+        other => Err(Wrong::new(format!(
+            "must begin with xmpp: or xmpps:, or be loopback:, not \"{}\"",
+            shorten(other)
+        ))
+        .help(did_you_mean(other, ["xmpp", "xmpps", "loopback"]))),
     }
 }
 
 fn no_scheme(text: &str) -> Wrong {
-    let wrong = Wrong::new(format!("must be an address like \"xmpp://127.0.0.1:5222\", not \"{}\"", shorten(text)));
+    let wrong =
+        Wrong::new(format!("must be an address like \"xmpp://127.0.0.1:5222\", not \"{}\"", shorten(text)));
     match text.split_once(':') {
-        Some(("loopback" | "lopback" | "loop", _)) | None if text.starts_with("loo") || text.starts_with("lop") => {
+        Some(("loopback" | "lopback" | "loop", _)) | None
+            if text.starts_with("loo") || text.starts_with("lop") =>
+        {
             wrong.help("the embedded server is \"loopback:\", with the colon")
         }
-        Some(("xmpp" | "xmpps", rest)) => {
-            wrong.help(format!("two slashes after the colon: \"{}://{}\"", text.split(':').next().unwrap_or("xmpp"), shorten(rest)))
-        }
+        Some(("xmpp" | "xmpps", rest)) => wrong.help(format!(
+            "two slashes after the colon: \"{}://{}\"",
+            text.split(':').next().unwrap_or("xmpp"),
+            shorten(rest)
+        )),
         _ => wrong.help(format!("did you mean \"xmpp://{}\"?", shorten(text))),
     }
 }
@@ -180,7 +197,8 @@ fn host_and_port(rest: &str, whole: &str) -> Result<(String, Option<u16>), Wrong
     let wrong = |what: &str| Wrong::new(format!("{what}: \"{}\"", shorten(whole)));
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if rest.contains(['/', '@', '?', '#']) {
-        return Err(wrong("must be a host and a port, nothing else").help("the domain and the accounts have keys of their own"));
+        return Err(wrong("must be a host and a port, nothing else")
+            .help("the domain and the accounts have keys of their own"));
     }
     let (host, port) = match rest.strip_prefix('[') {
         Some(inner) => inner.split_once(']').ok_or_else(|| wrong("must have a ] after the IPv6 address"))?,
@@ -188,13 +206,17 @@ fn host_and_port(rest: &str, whole: &str) -> Result<(String, Option<u16>), Wrong
     };
     let port = match port.strip_prefix(':') {
         None if port.is_empty() => None,
-        Some(number) => Some(number.parse().ok().filter(|&port: &u16| port > 0).ok_or_else(|| bad_port(whole))?),
+        Some(number) => {
+            Some(number.parse().ok().filter(|&port: &u16| port > 0).ok_or_else(|| bad_port(whole))?)
+        }
         None => return Err(bad_port(whole)),
     };
     let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let is_host = host.parse::<IpAddr>().is_ok() || (!host.is_empty() && host.len() <= 253 && host.chars().all(in_name));
+    let is_host = host.parse::<IpAddr>().is_ok()
+        || (!host.is_empty() && host.len() <= 253 && host.chars().all(in_name));
     if !is_host {
-        return Err(wrong("must name a host").help("a name or an address; an IPv6 address stands in brackets: xmpp://[::1]:5222"));
+        return Err(wrong("must name a host")
+            .help("a name or an address; an IPv6 address stands in brackets: xmpp://[::1]:5222"));
     }
     Ok((host.to_owned(), port))
 }
@@ -211,7 +233,10 @@ impl Readable for Domain {
         let text = value.text("a domain")?;
         let forbidden = |c: char| c.is_whitespace() || c.is_control() || "@/\"'<>&".contains(c);
         if text.is_empty() || text.len() > 1_023 || text.contains(forbidden) {
-            return Err(Wrong::new(format!("must be a domain like \"example.org\", not \"{}\"", shorten(text))));
+            return Err(Wrong::new(format!(
+                "must be a domain like \"example.org\", not \"{}\"",
+                shorten(text)
+            )));
         }
         Ok(Self(text.to_owned()))
     }
@@ -221,10 +246,13 @@ struct Pin([u8; 32]);
 
 impl Readable for Pin {
     fn read(value: &Given<'_>, _: Frame<'_>) -> Result<Self, Wrong> {
-        const HELP: &str = "write \"sha256:\" and 64 hexadecimal digits (colons allowed) or 44 characters of base64";
+        const HELP: &str =
+            "write \"sha256:\" and 64 hexadecimal digits (colons allowed) or 44 characters of base64";
         let text = value.text("a pin").map_err(|wrong| wrong.help(HELP))?;
         let digest = text.strip_prefix("sha256:").and_then(digest);
-        digest.map(Self).ok_or_else(|| Wrong::new("must be the SHA-256 of a certificate or public key").help(HELP))
+        digest
+            .map(Self)
+            .ok_or_else(|| Wrong::new("must be the SHA-256 of a certificate or public key").help(HELP))
     }
 }
 
@@ -265,18 +293,21 @@ impl Readable for Addresses {
 }
 
 fn range(text: &str, node: &Node) -> Result<Vec<IpAddr>, Wrong> {
-    let wrong = |what: String| Wrong::new(what).at(&node.place).help("write \"127.0.0.2\" or \"127.0.0.2-127.0.0.9\"");
+    let wrong = |what: String| {
+        Wrong::new(what).at(&node.place).help("write \"127.0.0.2\" or \"127.0.0.2-127.0.0.9\"")
+    };
     let parse = |text: &str| {
         let address = text.trim().parse::<IpAddr>();
         address.map_err(|_| wrong(format!("must be IP addresses, not \"{}\"", shorten(text))))
     };
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     match (parse(first)?, parse(last)?) {
-        (IpAddr::V4(first), IpAddr::V4(last)) => between(u128::from(first.to_bits()), u128::from(last.to_bits()))
-            .map(|all| all.map(|bits| IpAddr::V4((bits as u32).into())).collect()),
-        (IpAddr::V6(first), IpAddr::V6(last)) => {
-            between(first.to_bits(), last.to_bits()).map(|all| all.map(|bits| IpAddr::V6(bits.into())).collect())
+        (IpAddr::V4(first), IpAddr::V4(last)) => {
+            between(u128::from(first.to_bits()), u128::from(last.to_bits()))
+                .map(|all| all.map(|bits| IpAddr::V4((bits as u32).into())).collect())
         }
+        (IpAddr::V6(first), IpAddr::V6(last)) => between(first.to_bits(), last.to_bits())
+            .map(|all| all.map(|bits| IpAddr::V6(bits.into())).collect()),
         _ => Err("must not mix IPv4 and IPv6 in one range".to_owned()),
     }
     .map_err(wrong)

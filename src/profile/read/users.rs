@@ -96,7 +96,8 @@ pub(in crate::profile) fn read(
     let count = keys.take::<u32>("count");
     let auth = keys.take::<Auth>("auth").map(|list| list.0);
     let domain = target.map_or("localhost", |target| target.domain.as_str());
-    let (accounts, accounts_place) = read_accounts(&mut keys, count.ok(), auth.as_deref().ok(), domain, library);
+    let (accounts, accounts_place) =
+        read_accounts(&mut keys, count.ok(), auth.as_deref().ok(), domain, library);
     let graph = keys.take::<Graph>("graph");
     let contacts = read_contacts(&mut keys, count.ok(), graph.ok(), auth.as_deref().ok());
     let plain_without_tls = keys.take::<bool>("plain_without_tls");
@@ -139,10 +140,16 @@ fn read_contacts(
             .help("contacts are mutual and within the group, and nobody is their own")
     } else if contacts > 0 && auth == Some(&[Mechanism::Anonymous]) {
         Wrong::new("must be 0 for anonymous users").help("an anonymous user has no roster that lasts")
-    } else if matches!(graph, Some(Graph::Zipf(_))) && u64::from(contacts) * u64::from(count) > ZIPF_ENTRIES_MAX {
+    } else if matches!(graph, Some(Graph::Zipf(_)))
+        && u64::from(contacts) * u64::from(count) > ZIPF_ENTRIES_MAX
+    {
         let (asked, most) = (u64::from(contacts) * u64::from(count), ZIPF_ENTRIES_MAX);
-        Wrong::new(format!("asks a zipf graph for {} entries; at most {}", show_count(asked), show_count(most)))
-            .help("`graph = \"random\"` stores none")
+        Wrong::new(format!(
+            "asks a zipf graph for {} entries; at most {}",
+            show_count(asked),
+            show_count(most)
+        ))
+        .help("`graph = \"random\"` stores none")
     } else {
         return Ok(contacts);
     };
@@ -156,10 +163,12 @@ fn check_some_login_is_possible(
     plain_without_tls: bool,
 ) -> Result<(), Reported> {
     let open = |target: &Target| {
-        target.tls == Tls::Off && target.endpoints.iter().any(|one| !matches!(one, Endpoint::DirectTls { .. }))
+        target.tls == Tls::Off
+            && target.endpoints.iter().any(|one| !matches!(one, Endpoint::DirectTls { .. }))
     };
     if target.is_some_and(open) && auth == [Mechanism::Plain] && !plain_without_tls {
-        let wrong = Wrong::new("allows only PLAIN, which is not used on an unencrypted connection, and `tls` is off");
+        let wrong =
+            Wrong::new("allows only PLAIN, which is not used on an unencrypted connection, and `tls` is off");
         return Err(keys.refuse("auth", wrong.help("set plain_without_tls = true, or tls = \"required\"")));
     }
     Ok(())
@@ -208,8 +217,8 @@ fn accounts_in_file(
     let path: String = keys.take("accounts_file")?;
     let (path, text) = library.read(&path, &keys.place_of("accounts_file"));
     let shown = path.display();
-    let text =
-        text.map_err(|why| keys.refuse("accounts_file", Wrong::new(format!("cannot be read: {shown}: {why}"))))?;
+    let text = text
+        .map_err(|why| keys.refuse("accounts_file", Wrong::new(format!("cannot be read: {shown}: {why}"))))?;
     let rows = accounts::read(&text, domain, count.unwrap_or(0)).map_err(|why| {
         let why = match why.strip_prefix("line ") {
             Some(line) => format!("{shown}:{line}"),
@@ -227,7 +236,8 @@ fn accounts_by_pattern(keys: &mut Keys<'_>, count: Option<u32>, domain: &str) ->
     }
     let local = read_jid(keys, count, domain);
     let password = keys.take::<Password>("password").and_then(|password| {
-        let text = placeholders(&password.0, domain).map_err(|wrong| keys.refuse("password", wrong))?;
+        let text =
+            placeholders(&password.0, domain).map_err(|_| keys.refuse("password", bad_placeholder()))?;
         Ok(Pattern::new(&text))
     });
     Ok(Accounts::Pattern { local: local?, password: password? })
@@ -248,7 +258,8 @@ fn jid_pattern(text: &str, count: Option<u32>, domain: &str) -> Result<Pattern, 
         return Err(Wrong::new("must have no resource").help("every session takes one of its own"));
     }
     if !at.eq_ignore_ascii_case(domain) {
-        let wrong = Wrong::new(format!("must be at the target's domain \"{domain}\", not at \"{}\"", shorten(at)));
+        let wrong =
+            Wrong::new(format!("must be at the target's domain \"{domain}\", not at \"{}\"", shorten(at)));
         return Err(wrong.help("write {domain} after the @"));
     }
     let pattern = Pattern::new(local);
@@ -259,6 +270,11 @@ fn jid_pattern(text: &str, count: Option<u32>, domain: &str) -> Result<Pattern, 
     let longest = pattern.expand(count.map_or(0, |count| count - 1));
     check_local(&longest).map_err(|why| Wrong::new(format!("gives no valid address: {why}")))?;
     Ok(pattern)
+}
+
+/// Without its name: it may be a part of the password.
+fn bad_placeholder() -> Wrong {
+    Wrong::new("has a placeholder nobody knows").help("known are {n}, which counts from 0, and {domain}")
 }
 
 /// Replaces `{domain}` and refuses any placeholder but `{n}`.
@@ -331,8 +347,9 @@ impl Readable for Auth {
         let mut list = Vec::new();
         for (text, node) in texts(value.0, "a mechanism")? {
             let known = Mechanism::ALL.into_iter().find(|mechanism| mechanism.as_str() == text);
-            let mechanism =
-                known.ok_or_else(|| not_among(text, Mechanism::ALL.iter().map(|one| one.as_str())).at(&node.place))?;
+            let mechanism = known.ok_or_else(|| {
+                not_among(text, Mechanism::ALL.iter().map(|one| one.as_str())).at(&node.place)
+            })?;
             if list.contains(&mechanism) {
                 return Err(Wrong::new(format!("names {text} twice")).at(&node.place));
             }
@@ -371,7 +388,9 @@ fn say_twice(notebook: &Notebook, place: &Place, first: &Place, message: String,
 
 /// An account of both groups, by its local part.
 fn shared_account(a: &Group, b: &Group) -> Option<String> {
-    if let (Accounts::Pattern { local: a, .. }, Accounts::Pattern { local: b, .. }) = (&a.accounts, &b.accounts) {
+    if let (Accounts::Pattern { local: a, .. }, Accounts::Pattern { local: b, .. }) =
+        (&a.accounts, &b.accounts)
+    {
         let (a, b) = (a.prefix().to_lowercase(), b.prefix().to_lowercase());
         if !a.starts_with(&b) && !b.starts_with(&a) {
             return None;
