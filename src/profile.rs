@@ -34,9 +34,13 @@ use std::time::Duration;
 
 pub use group::{Account, Accounts, Graph, Group, Mechanism, Secret};
 pub use keys::{Keys, Reported};
-pub use load::{Files, Input};
+pub use load::{Files, Input, PROFILE_KEYS};
 pub use phase::Phase;
 pub use problem::{Problems, Wrong};
+pub use read::activities::ACTIVITY_KEYS;
+pub use read::phases::PHASE_KEYS;
+pub use read::target::TARGET_KEYS;
+pub use read::users::USERS_KEYS;
 pub use registry::{KeySpec, KindSpec, Planned, Presence, Recipients, Registry, Shape, Vocabulary};
 pub use schema::schema;
 pub use shipped::{SHIPPED, Shipped};

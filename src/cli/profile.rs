@@ -179,7 +179,7 @@ fn show_groups<A>(profile: &Profile<A>, out: &mut dyn Write) -> io::Result<()> {
         let auth: Vec<&str> = group.auth.iter().map(|mechanism| mechanism.as_str()).collect();
         writeln!(
             out,
-            "users      {}: {}, {mean:.4} contacts each ({}), {}",
+            "users      {}: {}, {mean:.1} contacts each ({}), {}",
             group.name,
             show_count(group.count.into()),
             group.graph,
@@ -223,13 +223,11 @@ fn show_activities<A: Planned>(profile: &Profile<A>, out: &mut dyn Write) -> io:
                 bytes(size.mean_bytes())
             )
         });
-        writeln!(
-            out,
-            "activity   {}: {} ({}), at most {peak}{body}",
-            plan.kind,
-            plan.pace,
-            plan.arrivals.as_str()
-        )?;
+        let arrivals = match plan.pace {
+            Pace::Every(_) => String::new(),
+            Pace::Total(_) | Pace::PerUser(_) => format!(" ({})", plan.arrivals.as_str()),
+        };
+        writeln!(out, "activity   {}: {}{arrivals}, at most {peak}{body}", plan.kind, plan.pace)?;
     }
     Ok(())
 }

@@ -107,8 +107,8 @@ fn rosters_made_once_stay_true() {
     assert_eq!(zipf, ZIPF_CONTACTS_OF_1000);
 }
 
-const RANDOM_CONTACTS_OF_0: [u32; 6] = [0; 6];
-const ZIPF_CONTACTS_OF_1000: [u32; 2] = [0; 2];
+const RANDOM_CONTACTS_OF_0: [u32; 6] = [119, 881, 294, 706, 375, 625];
+const ZIPF_CONTACTS_OF_1000: [u32; 5] = [1_003, 1_004, 1_019, 1_027, 1_030];
 
 #[test]
 fn nobody_beyond_the_population_has_contacts() {

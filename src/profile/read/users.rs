@@ -140,6 +140,11 @@ fn read_contacts(
             .help("contacts are mutual and within the group, and nobody is their own")
     } else if contacts > 0 && auth == Some(&[Mechanism::Anonymous]) {
         Wrong::new("must be 0 for anonymous users").help("an anonymous user has no roster that lasts")
+    } else if contacts == 1 && (count % 2 == 1 || matches!(graph, Some(Graph::Zipf(_)))) {
+        Wrong::new(format!(
+            "must be 0 or at least 2 here: of {count} users somebody would be left without a contact"
+        ))
+        .help("pairs need an even number of users, and graph = \"ring\" or \"random\"")
     } else if matches!(graph, Some(Graph::Zipf(_)))
         && u64::from(contacts) * u64::from(count) > ZIPF_ENTRIES_MAX
     {
