@@ -25,8 +25,7 @@ impl Reported {
     }
 }
 
-/// The keys of one table.
-#[derive(Debug)]
+/// The keys of one table. Not `Debug`: values may be passwords.
 pub struct Keys<'a> {
     /// What messages call the table: `[target]`.
     name: &'a str,
@@ -59,7 +58,7 @@ pub trait Readable: Sized {
 }
 
 /// A value as it was given.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Given<'a>(pub(super) &'a Node);
 
 impl<'a> Keys<'a> {

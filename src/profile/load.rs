@@ -64,8 +64,8 @@ const TEXT_MAX: usize = 1 << 20;
 /// More `--set` than this are a mistake.
 const OVERRIDES_MAX: usize = 1_000;
 
-/// A profile to be read.
-#[derive(Clone, Debug, Default)]
+/// A profile to be read. Not `Debug`: its texts may hold passwords.
+#[derive(Clone, Default)]
 pub struct Input {
     /// What messages call it: the file's path as given, or a shipped profile's name.
     pub name: String,

@@ -76,8 +76,8 @@ pub const USERS_KEYS: &[KeySpec] = &[
     },
 ];
 
-/// A `zipf` graph is stored: no more entries than this, 400 MB.
-const ZIPF_ENTRIES_MAX: u64 = 100_000_000;
+/// A `zipf` graph is stored: no more entries than this, 80 MB, and some 200 MB more while it is made.
+const ZIPF_ENTRIES_MAX: u64 = 20_000_000;
 
 /// A group and where to point when it clashes with something.
 pub(in crate::profile) struct Read {
