@@ -257,5 +257,5 @@ fn a_worker_cannot_be_put_where_it_may_not_run() {
 
 fn first_cpu() -> usize {
     let allowed = rustix::thread::sched_getaffinity(None).unwrap();
-    (0..).find(|cpu| allowed.is_set(*cpu)).unwrap()
+    (0..rustix::thread::CpuSet::MAX_CPU).find(|cpu| allowed.is_set(*cpu)).unwrap()
 }
