@@ -23,7 +23,7 @@ fn starttls_then_plain_then_bind() {
         channel,
         &format!(
             "C: {C}
-             S: <?xml version='1.0'?><stream:stream …from='localhost'…id='…version='1.0'…>
+             S: <?xml version='1.0'?><stream:stream …version='1.0'…id='…from='localhost'>
              S: <stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls></stream:features>
              C: <starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>
              S: <proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>

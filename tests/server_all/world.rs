@@ -135,7 +135,7 @@ impl World {
     pub fn play(&mut self, channel: Channel, script: &str) {
         let mut expected: Option<String> = None;
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            match line.split_once(": ").unwrap_or((line, "")) {
+            match line.split_once(':').map_or((line, ""), |(who, text)| (who, text.trim_start())) {
                 ("C", text) => {
                     self.check(channel, expected.take());
                     self.send(channel, text);
