@@ -33,6 +33,8 @@ pub use framer::{Frame, FrameError, FrameKind, Framer, Limits, Scan};
 pub use header::{Header, StreamError};
 pub use jid::Jid;
 pub use namespaces::{ContentNamespace, StreamNamespaces};
-pub use negotiation::{Bound, ClientConfig, Credentials, Failure, Negotiation, Progress, Step, TlsPolicy};
+pub use negotiation::{
+    Blame, Bound, ClientConfig, Credentials, Failure, Negotiation, Progress, Step, TlsPolicy,
+};
 pub use reader::{Flow, Item, ReadError, StreamReader};
 pub use sasl::Mechanism;

@@ -1,10 +1,37 @@
 //! The client's way from an open connection to a bound session (RFC 6120), as a machine without I/O.
+//!
+//! What is done about what comes stands in one table (`negotiation/table.rs`); a test shows the whole of it. The
+//! caller owns the channel and a [`super::StreamReader`], gives every item to the machine, and does what
+//! [`Progress`] says. When a call fails, the farewell (`<abort/>`, stream error, end tag) is in `out` already: the
+//! caller sends it and closes.
+//!
+//! Invariants: no credentials leave in the clear where TLS is required; ANONYMOUS is never used with credentials; the
+//! session is not begun before the server has proven that it knows the password, where the mechanism can tell;
+//! nothing offered before TLS is remembered after.
+
+mod failure;
+mod features;
+mod table;
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Element, Header, Jid, Mechanism, ReadError};
-use crate::machine::Derivation;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+pub use self::failure::{Blame, Failure};
+pub use self::features::Features;
+use self::table::{Action, Input, State, transition};
+use super::sasl::scram::{ScramClient, ScramError};
+use super::sasl::{self, Choice};
+use super::{
+    ContentNamespace, Element, ElementKind, Header, Jid, Mechanism, ReadError, StreamCondition, header, jid,
+    namespaces, write,
+};
+use crate::machine::{Derivation, Hash};
+
+const BIND_ID: &str = "bind";
+const SESSION_ID: &str = "session";
 
 /// Whether STARTTLS is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,121 +120,429 @@ pub struct Bound {
     pub session: bool,
 }
 
-/// Who is at fault for a failed login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Blame {
-    /// A considered answer of the server (`not-authorized`).
-    Server,
-    /// The server asks to slow down.
-    Throttled,
-    /// The server enforces a rule.
-    Policy,
-    /// The server broke the protocol, or sent what is refused.
-    Protocol,
-    /// What was asked cannot be: no acceptable mechanism, no TLS, no bind.
-    Misuse,
-}
-
-/// Why a login failed. What has to be said to the server about it was written already; the caller closes.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{condition} ({text})")]
-pub struct Failure {
-    /// Who is at fault.
-    pub blame: Blame,
-    /// Where: `stream`, `starttls`, `auth`, `bind`, `session`.
-    pub step: &'static str,
-    /// The defined condition, or a short name of ours.
-    pub condition: String,
-    /// The peer's text or an explanation.
-    pub text: String,
-    /// Where the server sent us, if it did (`see-other-host`).
-    pub see_other_host: Option<String>,
-}
-
-impl From<ReadError> for Failure {
-    fn from(error: ReadError) -> Self {
-        Self {
-            blame: Blame::Protocol,
-            step: "stream",
-            condition: error.condition().as_str().to_owned(),
-            text: error.to_string(),
-            see_other_host: None,
-        }
-    }
-}
-
 /// The machine. Made for a login, dropped when it is done.
 #[derive(Debug)]
 pub struct Negotiation {
     config: Arc<ClientConfig>,
     credentials: Option<Credentials>,
     resource: Option<Arc<str>>,
-    nonce: [u8; 18],
+    nonce: [u8; Negotiation::NONCE_LEN],
+    state: State,
     secured: bool,
+    authenticated: bool,
+    scram: Option<Box<ScramClient>>,
+    /// The latest features.
+    features: Features,
+    jid: Option<Jid>,
+    /// What was wrong with the header. Told only when features come: a stream error explains more.
+    objection: Option<Failure>,
 }
 
 impl Negotiation {
+    /// Bytes of a nonce.
+    pub const NONCE_LEN: usize = 18;
+
     /// For one login. `credentials` none means ANONYMOUS. `resource` none lets the server choose. `nonce` is
     /// unpredictable. `secured` says that the channel is encrypted from its first byte.
     pub fn new(
         config: Arc<ClientConfig>,
         credentials: Option<Credentials>,
         resource: Option<Arc<str>>,
-        nonce: [u8; 18],
+        nonce: [u8; Self::NONCE_LEN],
         secured: bool,
     ) -> Self {
-        Self { config, credentials, resource, nonce, secured }
+        Self {
+            config,
+            credentials,
+            resource,
+            nonce,
+            state: State::Header,
+            secured,
+            authenticated: false,
+            scram: None,
+            features: Features::default(),
+            jid: None,
+            objection: None,
+        }
     }
 
     /// The channel is open (and secured, if it is so from its first byte): writes the stream header.
     pub fn handle_opened(&mut self, out: &mut Vec<u8>) {
-        let _ = (&self.config, &self.credentials, &self.resource, self.nonce, self.secured, out);
+        self.open(out);
     }
 
     /// A stream header came.
     pub fn handle_header(&mut self, header: &Header, out: &mut Vec<u8>) -> Result<Progress, Failure> {
-        let _ = (header, out);
-        Ok(Progress::Wait)
+        let done = match self.enter(Input::Header) {
+            Action::Note => self.note(header, out),
+            _ => Err(self.violation("a stream header out of turn")),
+        };
+        self.farewell(done, out)
     }
 
     /// A first-level element came.
     pub fn handle_element(&mut self, element: &Element<'_>, out: &mut Vec<u8>) -> Result<Progress, Failure> {
-        let _ = (element, out);
-        Ok(Progress::Wait)
+        let done = self.element(element, out);
+        self.farewell(done, out)
     }
 
-    /// TLS is up: writes a new stream header. The caller restarts its reader.
+    /// TLS is up: writes a new stream header. The caller restarts its reader. What was offered in the clear is
+    /// forgotten (RFC 6120 section 5.4.3.3).
     pub fn handle_secured(&mut self, out: &mut Vec<u8>) -> Result<Progress, Failure> {
-        let _ = out;
-        Ok(Progress::Wait)
+        let done = match self.enter(Input::Secured) {
+            Action::Open => {
+                self.secured = true;
+                self.open(out);
+                Ok(Progress::Wait)
+            }
+            _ => Err(self.violation("TLS out of turn")),
+        };
+        self.farewell(done, out)
     }
 
     /// The key asked for by [`Progress::Derive`].
     pub fn handle_key(&mut self, key: &[u8], out: &mut Vec<u8>) -> Result<Progress, Failure> {
-        let _ = (key, out);
-        Ok(Progress::Wait)
+        let done = match (self.enter(Input::Key), self.scram.as_mut()) {
+            (Action::Prove, Some(scram)) => {
+                scram.handle_key(key).map_err(Failure::from_scram).map(|message| {
+                    write_sasl(out, "response", message.as_bytes());
+                    Progress::Wait
+                })
+            }
+            _ => Err(self.violation("a key out of turn")),
+        };
+        self.farewell(done, out)
     }
 
-    /// The stream's end tag came.
+    /// The stream's end tag came: answers it, unless the farewell was said already.
     pub fn handle_close(&mut self, out: &mut Vec<u8>) -> Failure {
-        let _ = out;
-        Failure {
-            blame: Blame::Server,
-            step: "stream",
-            condition: String::new(),
-            text: String::new(),
-            see_other_host: None,
+        let step = self.step();
+        if self.enter(Input::Close) == Action::Ended {
+            header::write_close(out);
         }
+        Failure::new(Blame::Server, step, "stream-closed", "the server ended the stream without an error")
     }
 
     /// What came cannot be read: writes the stream error and the end.
     pub fn handle_unreadable(&mut self, error: &ReadError, out: &mut Vec<u8>) -> Failure {
-        let _ = out;
-        Failure::from(error.clone())
+        let step = self.step();
+        self.state = State::Failed;
+        header::write_error(out, error.condition(), None);
+        header::write_close(out);
+        Failure { step, ..Failure::from(error.clone()) }
     }
 
     /// The step under way, for whoever has to say where a login stands or was cut.
-    pub fn step(&self) -> &'static str {
-        "stream"
+    pub const fn step(&self) -> &'static str {
+        match self.state {
+            State::Header | State::Features => "stream",
+            State::Proceed => "starttls",
+            State::Handshake => "tls",
+            State::Challenge | State::Key | State::Signature | State::Verified | State::Verdict => "auth",
+            State::Bind => "bind",
+            State::Session => "session",
+            State::Bound => "bound",
+            State::Failed => "failed",
+        }
     }
+
+    /// Takes the table's row.
+    fn enter(&mut self, input: Input) -> Action {
+        let (action, next) = transition(self.state, input);
+        // A failure is told with the step it happened in.
+        if next != State::Failed || !matches!(action, Action::Violation | Action::Refused) {
+            self.state = next;
+        }
+        action
+    }
+
+    fn element(&mut self, element: &Element<'_>, out: &mut Vec<u8>) -> Result<Progress, Failure> {
+        let input = self.classify(element)?;
+        match self.enter(input) {
+            Action::AskTls => {
+                out.extend_from_slice(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+                Ok(Progress::Finished(Step::Stream))
+            }
+            Action::Secure => Ok(Progress::SecureNow),
+            Action::StartScram | Action::StartSimple => self.authenticate(out),
+            Action::Derive => self.derive(element),
+            Action::Verify => {
+                self.verify(element)?;
+                out.extend_from_slice(b"<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
+                Ok(Progress::Wait)
+            }
+            Action::VerifyRestart => {
+                self.verify(element)?;
+                Ok(self.restart(out))
+            }
+            Action::Restart => Ok(self.restart(out)),
+            Action::AskBind => {
+                write::bind(out, BIND_ID, self.resource.as_deref());
+                Ok(Progress::Finished(Step::Stream))
+            }
+            Action::AdoptAskSession => {
+                self.adopt(element)?;
+                write::session(out, SESSION_ID);
+                Ok(Progress::Finished(Step::Bind))
+            }
+            Action::Adopt => {
+                self.adopt(element)?;
+                self.finish()
+            }
+            Action::Finish => self.finish(),
+            Action::Refused => Err(self.refused(input, element)),
+            Action::Ignore => Ok(Progress::Wait),
+            _ => Err(self.violation(&format!("<{}/> out of turn", element.local()))),
+        }
+    }
+
+    /// What an element is to the table.
+    fn classify(&mut self, element: &Element<'_>) -> Result<Input, Failure> {
+        Ok(match element.kind() {
+            ElementKind::Features => self.offer(element)?,
+            ElementKind::Proceed => Input::Proceed,
+            ElementKind::TlsFailure => Input::TlsFailure,
+            ElementKind::Challenge => Input::Challenge,
+            ElementKind::Success => Input::Success,
+            ElementKind::SaslFailure => Input::SaslFailure,
+            ElementKind::StreamError => Input::StreamError,
+            ElementKind::Iq => self.answer(element)?,
+            ElementKind::Message | ElementKind::Presence => Input::Stanza,
+            _ => Input::Unknown,
+        })
+    }
+
+    /// What features allow next.
+    fn offer(&mut self, element: &Element<'_>) -> Result<Input, Failure> {
+        if self.state != State::Features {
+            return Err(self.violation("features out of turn"));
+        }
+        if let Some(objection) = self.objection.take() {
+            return Err(objection);
+        }
+        self.features = Features::parse(element);
+        if self.authenticated {
+            return if self.features.bind {
+                Ok(Input::OffersBind)
+            } else {
+                Err(self.violation("no resource binding"))
+            };
+        }
+        let misuse = |step, condition, text| Err(Failure::new(Blame::Misuse, step, condition, text));
+        match (self.config.tls, self.features.starttls) {
+            _ if self.secured => {}
+            (TlsPolicy::Required | TlsPolicy::Preferred, true) => return Ok(Input::OffersTls),
+            (TlsPolicy::Required, false) => {
+                return misuse(
+                    "starttls",
+                    "tls-not-offered",
+                    "the server does not offer STARTTLS, which is required",
+                );
+            }
+            (TlsPolicy::Off, _) if self.features.starttls_required => {
+                return misuse("starttls", "tls-required", "the server requires STARTTLS, which is off");
+            }
+            (TlsPolicy::Preferred | TlsPolicy::Off, _) => {}
+        }
+        match self.mechanism() {
+            Some(Mechanism::ScramSha1 | Mechanism::ScramSha256) => Ok(Input::OffersScram),
+            Some(Mechanism::Plain | Mechanism::Anonymous) => Ok(Input::OffersSimple),
+            None if self.features.unknown_required && self.features.mechanisms.is_empty() => {
+                Err(Failure::new(
+                    Blame::Protocol,
+                    "stream",
+                    "unsupported-feature",
+                    "a required feature is not known",
+                ))
+            }
+            None => misuse("auth", "no-mechanism", "the server offers no mechanism that is allowed"),
+        }
+    }
+
+    fn mechanism(&self) -> Option<Mechanism> {
+        let choice = Choice {
+            allowed: &self.config.mechanisms,
+            credentials: self.credentials.is_some(),
+            secured: self.secured,
+            plain_without_tls: self.config.plain_without_tls,
+        };
+        choice.strongest(&self.features.mechanisms)
+    }
+
+    /// An iq while binding: the answer to our request, or something that may be left alone.
+    fn answer(&self, iq: &Element<'_>) -> Result<Input, Failure> {
+        let expected = match self.state {
+            State::Bind => BIND_ID,
+            State::Session => SESSION_ID,
+            _ => return Ok(Input::Stanza),
+        };
+        let kind = iq.stanza_type();
+        if !matches!(kind.as_deref(), Some("result" | "error")) {
+            return Ok(Input::Stanza);
+        }
+        if iq.id().as_deref() != Some(expected) {
+            return Err(self.violation("an answer to no request"));
+        }
+        if iq.from().is_some_and(|from| !self.is_own_server(&from)) {
+            return Err(self.violation("an answer from someone else"));
+        }
+        Ok(match (kind.as_deref(), self.state) {
+            (Some("error"), _) => Input::Refusal,
+            (_, State::Bind) if self.features.session => Input::ResultSessionDue,
+            _ => Input::Result,
+        })
+    }
+
+    /// Whether an answer may come from here: the server, or our own account on whose behalf it answers.
+    fn is_own_server(&self, from: &str) -> bool {
+        let own = |bare: &str| {
+            self.credentials.as_ref().is_some_and(|own| {
+                jid::same_account(bare, &format!("{}@{}", own.username, self.config.domain))
+            })
+        };
+        jid::same_account(from, &self.config.domain)
+            || own(from)
+            || self.jid.as_ref().is_some_and(|jid| jid::same_account(from, jid.as_str()))
+    }
+
+    fn note(&mut self, header: &Header, out: &mut Vec<u8>) -> Result<Progress, Failure> {
+        let fatal = match header.version {
+            _ if header.content != ContentNamespace::Client => Some(StreamCondition::InvalidNamespace),
+            Some((major, _)) if major >= 1 => None,
+            _ => Some(StreamCondition::UnsupportedVersion),
+        };
+        if let Some(condition) = fatal {
+            header::write_error(out, condition, None);
+            let text = "the server's stream is of an unsupported kind or version";
+            return Err(Failure::new(Blame::Protocol, "stream", condition.as_str(), text));
+        }
+        let from = header.from.as_deref().unwrap_or(&self.config.domain);
+        self.objection = if !from.eq_ignore_ascii_case(&self.config.domain) {
+            Some(Failure::violation("stream", "the stream is from another domain"))
+        } else if header.id.as_deref().is_none_or(str::is_empty) {
+            Some(Failure::violation("stream", "the stream has no id"))
+        } else {
+            None
+        };
+        Ok(Progress::Wait)
+    }
+
+    fn open(&self, out: &mut Vec<u8>) {
+        let from = self.credentials.as_ref().filter(|_| self.secured);
+        let from = from.map(|own| format!("{}@{}", own.username, self.config.domain));
+        header::write_client(out, &self.config.domain, from.as_deref());
+    }
+
+    fn restart(&mut self, out: &mut Vec<u8>) -> Progress {
+        self.authenticated = true;
+        self.scram = None;
+        self.open(out);
+        Progress::Restart
+    }
+
+    fn authenticate(&mut self, out: &mut Vec<u8>) -> Result<Progress, Failure> {
+        let mechanism = self.mechanism().ok_or_else(|| self.violation("no mechanism"))?;
+        let message = match (mechanism, &self.credentials) {
+            (Mechanism::ScramSha1, Some(own)) => self.begin_scram(Hash::Sha1, &own.clone())?,
+            (Mechanism::ScramSha256, Some(own)) => self.begin_scram(Hash::Sha256, &own.clone())?,
+            (Mechanism::Plain, Some(own)) => {
+                let account = format!("{}@{}", own.username, self.config.domain);
+                sasl::plain(
+                    if self.config.plain_authzid { &account } else { "" },
+                    &own.username,
+                    &own.password,
+                )
+            }
+            _ => Vec::new(),
+        };
+        out.extend_from_slice(b"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl'");
+        write::attribute(out, "mechanism", mechanism.as_str());
+        out.push(b'>');
+        out.extend_from_slice(sasl::encode(&message).as_bytes());
+        out.extend_from_slice(b"</auth>");
+        Ok(Progress::Finished(Step::Stream))
+    }
+
+    fn begin_scram(&mut self, hash: Hash, own: &Credentials) -> Result<Vec<u8>, Failure> {
+        let nonce = STANDARD.encode(self.nonce);
+        let scram = ScramClient::new(hash, &own.username, Arc::clone(&own.password), &nonce);
+        let scram = self.scram.insert(Box::new(scram.map_err(Failure::from_scram)?));
+        Ok(scram.first().into_bytes())
+    }
+
+    fn derive(&mut self, element: &Element<'_>) -> Result<Progress, Failure> {
+        let message = read_sasl(element)?;
+        let scram = self.scram.as_mut().ok_or_else(|| Failure::from_scram(ScramError::Order))?;
+        scram.handle_challenge(&message).map(Progress::Derive).map_err(Failure::from_scram)
+    }
+
+    fn verify(&mut self, element: &Element<'_>) -> Result<(), Failure> {
+        let message = read_sasl(element)?;
+        let scram = self.scram.as_mut().ok_or_else(|| Failure::from_scram(ScramError::Order))?;
+        scram.handle_final(&message).map_err(Failure::from_scram)
+    }
+
+    /// Takes the address the server gave, whatever was asked for (RFC 6120 section 7.6.1).
+    fn adopt(&mut self, iq: &Element<'_>) -> Result<(), Failure> {
+        let bind = iq.child("bind", namespaces::BIND);
+        let text = bind.as_ref().and_then(|bind| bind.child_text("jid"));
+        let jid: Option<Jid> = text.and_then(|text| text.trim().parse().ok());
+        match jid.filter(|jid| jid.local().is_some() && jid.resource().is_some()) {
+            Some(jid) => self.jid = Some(jid),
+            None => return Err(Failure::violation("bind", "the server gave no full address")),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Progress, Failure> {
+        let jid = self.jid.take().ok_or_else(|| Failure::violation("bind", "bound to no address"))?;
+        Ok(Progress::Bound(Bound {
+            jid,
+            rosterver: self.features.rosterver,
+            stream_management: self.features.stream_management,
+            client_state: self.features.client_state,
+            session: self.features.session,
+        }))
+    }
+
+    fn refused(&self, input: Input, element: &Element<'_>) -> Failure {
+        match input {
+            Input::TlsFailure => {
+                Failure::new(Blame::Server, "starttls", "tls-failure", "the server cannot begin TLS")
+            }
+            Input::SaslFailure => Failure::from_sasl(element),
+            Input::StreamError => Failure::from_stream_error(self.step(), element),
+            _ => Failure::from_iq(self.step(), element),
+        }
+    }
+
+    fn violation(&self, text: &str) -> Failure {
+        Failure::violation(self.step(), text)
+    }
+
+    /// What is said to the server about a failure: an exchange under way is aborted, and the stream ended.
+    fn farewell(&mut self, done: Result<Progress, Failure>, out: &mut Vec<u8>) -> Result<Progress, Failure> {
+        let Err(failure) = &done else { return done };
+        let ours = matches!(failure.blame, Blame::Protocol | Blame::Policy) && failure.condition != "aborted";
+        if self.step() == "auth" && ours {
+            out.extend_from_slice(b"<abort xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
+        }
+        header::write_close(out);
+        self.state = State::Failed;
+        done
+    }
+}
+
+fn write_sasl(out: &mut Vec<u8>, name: &str, data: &[u8]) {
+    out.push(b'<');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b" xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>");
+    out.extend_from_slice(sasl::encode(data).as_bytes());
+    out.extend_from_slice(b"</");
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'>');
+}
+
+fn read_sasl(element: &Element<'_>) -> Result<Vec<u8>, Failure> {
+    sasl::decode(&element.text()).ok_or_else(|| Failure::violation("auth", "SASL data that is not base64"))
 }
