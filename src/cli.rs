@@ -4,7 +4,7 @@
 //! ([`crate::engine::exit::ExitCode`]). This module decides nothing about measurement.
 
 mod load;
-mod profile;
+pub mod profile;
 mod progress;
 mod run;
 mod schema;
@@ -16,6 +16,7 @@ use std::process::ExitCode as ProcessCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::activity::Features;
 use crate::engine::exit::ExitCode;
 
 /// Load generation and benchmarking for XMPP servers: measured from the intended instant, every message accounted for.
@@ -57,17 +58,31 @@ pub struct Failure {
     pub code: ExitCode,
     /// What is printed after `error: `; may have several lines.
     pub message: String,
+    /// The message is complete by itself.
+    pub is_rendered: bool,
 }
 
 impl Failure {
     /// An error with its exit code.
     pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), is_rendered: false }
     }
 
     /// A mistake on the command line or in a profile.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(ExitCode::Usage, message)
+    }
+}
+
+impl From<profile::ProfileError> for Failure {
+    fn from(error: profile::ProfileError) -> Self {
+        let message = match &error {
+            profile::ProfileError::Wrong(problems) if terminal::is_colourful() => problems.styled(),
+            _ => error.to_string(),
+        };
+        // Problems come fully rendered, with their own heading.
+        let is_rendered = matches!(error, profile::ProfileError::Wrong(_));
+        Self { code: ExitCode::Usage, message, is_rendered }
     }
 }
 
@@ -85,14 +100,17 @@ pub fn main() -> ProcessCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Serve(args) => serve::run(&args).map(|()| 0),
-        Command::Profile(args) => profile::run(&args, &mut terminal::stdout()).map(|()| 0),
+        Command::Profile(args) => {
+            profile::run(&args, &Features, &mut terminal::stdout()).map(|()| 0).map_err(Failure::from)
+        }
         Command::Summary(args) => summary::run(&args).map(|()| 0),
         Command::ResultSchema => schema::run().map(|()| 0),
     };
     match result {
         Ok(code) => code.into(),
         Err(failure) => {
-            terminal::say(&format!("error: {}", failure.message));
+            let heading = if failure.is_rendered { "" } else { "error: " };
+            terminal::say(&format!("{heading}{}", failure.message));
             failure.code.code().into()
         }
     }

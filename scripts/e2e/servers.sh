@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Real servers, without our command: what they count is what was exchanged, salts stay, slixmpp gets what was sent, in order.
+# shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
 [[ -n ${XB_PROSODY:-} && -n ${XB_EJABBERD:-} ]] || skip "Prosody and ejabberd do not both run (scripts/test starts them)"
 

@@ -15,8 +15,9 @@ missing_packages() {
 
 # Installs what is missing of "$@", after saying so. Elsewhere than on Debian as root it says what to do, and ends.
 ensure_packages() {
-  command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     die "this is not Debian or Ubuntu, so nothing is installed for you; needed, by Debian's names: $*"
+  fi
   local missing
   mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]})) || return 0

@@ -1,55 +1,19 @@
 //! What several subcommands need: profiles from files or by name, the embedded server's options, places for files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::activity::{Activity, Features};
 use crate::cli::Failure;
-use crate::profile::{Accounts, Files, Input, Profile, Tls};
+use crate::cli::profile::{self, ProfileSource};
+use crate::profile::{Accounts, Profile, Tls};
 use crate::server::ServerOptions;
 use crate::server::options::StartTls;
 use crate::xmpp::Mechanism;
 
-/// Files beyond this size are no accounts and no certificates, bytes.
-const FILE_MAX: u64 = 256 << 20;
-
-/// Reads files from the disk, for profiles that name some.
-pub(super) struct Disk;
-
-impl Files for Disk {
-    fn read(&self, path: &Path) -> Result<String, String> {
-        let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-        if size > FILE_MAX {
-            return Err(format!("it is larger than {FILE_MAX} bytes"));
-        }
-        std::fs::read_to_string(path).map_err(|error| error.to_string())
-    }
-}
-
 /// A profile by path, or a shipped one by name, with overrides.
 pub(super) fn profile(name: &str, overrides: &[String]) -> Result<Profile<Activity>, Failure> {
-    let (text, folder) = text_of(name)?;
-    let input = Input { name: name.to_owned(), text, folder, overrides: overrides.to_vec() };
-    Profile::read(&input, &Features, &Disk).map_err(|problems| {
-        use std::io::IsTerminal as _;
-        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let text = if colour { problems.styled() } else { problems.to_string() };
-        // The renderer says `error` itself.
-        Failure::usage(format!("profile `{name}` cannot be used\n\n{text}"))
-    })
-}
-
-fn text_of(name: &str) -> Result<(String, PathBuf), Failure> {
-    let path = Path::new(name);
-    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok((text, folder)),
-        Err(error) => match super::profile::shipped(name) {
-            Some(text) => Ok((text.to_owned(), PathBuf::new())),
-            None => Err(Failure::usage(format!(
-                "cannot read the profile `{name}`: {error}; `xmpp-bench profile list` shows the shipped ones"
-            ))),
-        },
-    }
+    let source = ProfileSource { profile: PathBuf::from(name), set: overrides.to_vec() };
+    profile::load(&source, &Features).map_err(Failure::from)
 }
 
 /// The embedded server a profile's users can log in to.

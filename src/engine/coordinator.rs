@@ -243,7 +243,7 @@ impl Conductor {
                 self.leave(now, false);
             }
             Stage::Draining if self.aggregator.all_drained() || now >= self.stage_until => {
-                self.leave(now, false)
+                self.leave(now, false);
             }
             _ => {}
         }

@@ -72,7 +72,7 @@ pub fn reasons_of(state: VerdictState, slos: &[Slo]) -> Vec<(ExitCode, String)> 
     let mut reasons = Vec::new();
     match state {
         VerdictState::Interrupted => {
-            reasons.push((ExitCode::Interrupted, "the run was interrupted".to_owned()))
+            reasons.push((ExitCode::Interrupted, "the run was interrupted".to_owned()));
         }
         VerdictState::GeneratorLimited => {
             reasons.push((ExitCode::NotTrustworthy, "the generator was the limit".to_owned()));

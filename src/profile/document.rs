@@ -29,7 +29,7 @@ impl Place {
 }
 
 /// A value and its place.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Node {
     pub(super) place: Place,
     pub(super) value: Value,
@@ -37,7 +37,7 @@ pub(super) struct Node {
     pub(super) bare: Option<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Value {
     Text(String),
     /// Saturated at the ends of its range; every key's bounds are far narrower.
@@ -74,12 +74,12 @@ pub(super) fn shorten(text: &str) -> String {
 }
 
 /// A table's entries in the order they were written, overrides last.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Table {
     pub(super) entries: Vec<Entry>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Entry {
     pub(super) key: String,
     pub(super) place: Place,

@@ -25,8 +25,7 @@ impl Reported {
     }
 }
 
-/// The keys of one table.
-#[derive(Debug)]
+/// The keys of one table. Not `Debug`: values may be passwords.
 pub struct Keys<'a> {
     /// What messages call the table: `[target]`.
     name: &'a str,
@@ -59,7 +58,7 @@ pub trait Readable: Sized {
 }
 
 /// A value as it was given.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Given<'a>(pub(super) &'a Node);
 
 impl<'a> Keys<'a> {
@@ -108,11 +107,18 @@ impl<'a> Keys<'a> {
         chosen.ok_or_else(|| self.refuse(key, read::not_among(&text, choices.iter().map(|(name, _)| *name))))
     }
 
-    /// Writes down that the value of `key` won't do. `wrong` completes a sentence that begins with the key.
+    /// Writes down that the value of `key` won't do. `wrong` completes a sentence that begins with the key; without
+    /// help of its own, the key's meaning is given.
     pub fn refuse(&self, key: &str, wrong: Wrong) -> Reported {
         let place = wrong.place.unwrap_or_else(|| self.place_of(key));
         let message = format!("`{key}` {}", wrong.message);
-        self.surroundings.notebook.add(Problem { place, message, help: wrong.help, related: None })
+        let help = wrong.help.or_else(|| Some(format!("`{key}`: {}", self.spec(key)?.doc)));
+        self.surroundings.notebook.add(Problem { place, message, help, related: None })
+    }
+
+    /// Writes down something wrong at `key`'s value; `wrong` is a whole sentence.
+    pub(super) fn say_of(&self, key: &str, wrong: Wrong) -> Reported {
+        self.surroundings.notebook.say(&self.place_of(key), wrong.message, wrong.help.unwrap_or_default())
     }
 
     /// The limits of measurement.

@@ -64,8 +64,8 @@ const TEXT_MAX: usize = 1 << 20;
 /// More `--set` than this are a mistake.
 const OVERRIDES_MAX: usize = 1_000;
 
-/// A profile to be read.
-#[derive(Clone, Debug, Default)]
+/// A profile to be read. Not `Debug`: its texts may hold passwords.
+#[derive(Clone, Default)]
 pub struct Input {
     /// What messages call it: the file's path as given, or a shipped profile's name.
     pub name: String,
@@ -143,8 +143,9 @@ fn document(input: &Input, notebook: &Notebook) -> Result<Node, Reported> {
     }
     let mut root = document::parse(&input.text).map_err(|errors| {
         for error in errors {
-            let _ =
-                notebook.say(&Place::new(0, &error.span), format!("this is not TOML: {}", error.message), "");
+            let message = format!("this is not TOML: {}", error.message);
+            let help = "a key stands once in its table, as key = value, and text stands in quotes";
+            let _ = notebook.say(&Place::new(0, &error.span), message, help);
         }
         Reported::new()
     })?;
@@ -332,23 +333,26 @@ fn check_whole<A: Planned>(profile: &Profile<A>, keys: &Keys<'_>) -> Result<(), 
     let pairs = profile.activities.iter().any(|plan| plan.activity.recipients() != Recipients::Server);
     let single = measured.iter().find(|phase| pairs && phase.online_total() < 2);
     let wrong = if measured.is_empty() {
-        Wrong::new("has no measured phase: the run would measure nothing")
+        Wrong::new("no phase is measured: the run would measure nothing")
             .help("set measure = true in one of them")
     } else if length > run_max {
         Wrong::new(format!(
-            "and drain are {} long in all; at most {}",
+            "phases and drain are {} long in all; at most {}",
             show_duration(length),
             show_duration(run_max)
         ))
         .help("a longer run's instants cannot be told apart by the tokens in its messages")
     } else if let Some(phase) = nobody {
-        Wrong::new(format!("`{}` is measured, but nobody is online in it", phase.name))
+        Wrong::new(format!("phase `{}` is measured, but nobody is online in it", phase.name))
             .help("set `users` in it or before")
     } else if let Some(phase) = single {
-        Wrong::new(format!("`{}` is measured with one user online, and an activity needs two", phase.name))
-            .help("raise `users`")
+        Wrong::new(format!(
+            "phase `{}` is measured with one user online, and an activity needs two",
+            phase.name
+        ))
+        .help("raise `users`")
     } else {
         return Ok(());
     };
-    Err(keys.refuse("phase", wrong))
+    Err(keys.say_of("phase", wrong))
 }

@@ -1,12 +1,41 @@
 //! Masking passwords in a profile's text, so that no result and no message shows one.
 //!
-//! It works on the text and not on the parsed document, so it also covers what does not parse. Every masked byte becomes
-//! one star: places stay where they are.
+//! It goes by the text, so that it also covers what does not parse, and by the parsed document, so that it also covers
+//! keys in unusual spelling. Every masked byte becomes one star: places stay where they are.
 
 use std::ops::Range;
 
+use super::document::{self, Node, Value};
+
 /// `text` (TOML, or a `--set` override) with every password's characters replaced by stars.
 pub(super) fn mask(text: &str) -> String {
+    let mut bytes = mask_text(text).into_bytes();
+    if let Ok(root) = document::parse(text) {
+        mask_values(&root, &mut bytes);
+    }
+    // Stars were put over whole values, so no character is cut; if one were, the text is better gone than shown.
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+fn mask_values(node: &Node, bytes: &mut [u8]) {
+    match &node.value {
+        Value::List(items) => items.iter().for_each(|item| mask_values(item, bytes)),
+        Value::Table(table) => {
+            for entry in &table.entries {
+                if entry.key != "password" {
+                    mask_values(&entry.node, bytes);
+                    continue;
+                }
+                let place = &entry.node.place;
+                let value = bytes.get_mut(place.start..place.end).unwrap_or_default();
+                value.iter_mut().filter(|byte| !b"\"'\n".contains(byte)).for_each(|byte| *byte = b'*');
+            }
+        }
+        _ => {}
+    }
+}
+
+fn mask_text(text: &str) -> String {
     const KEY: &str = "password";
     let mut masked = String::with_capacity(text.len());
     let mut at = 0;
@@ -69,6 +98,7 @@ mod tests {
             ("password = \"open\nx", "password = \"****\nx"),
             ("users.0.password=1234", "users.0.password=****"),
             ("users=[{password=\"pässe\", count=1}]", "users=[{password=\"******\", count=1}]"),
+            ("\"pass\\u0077ord\" = \"odd\"", "\"pass\\u0077ord\" = \"***\""),
             ("# a password is needed", "# a password is needed"),
         ] {
             assert_eq!(mask(text), masked);

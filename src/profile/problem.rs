@@ -126,7 +126,18 @@ impl Problems {
             let plural = if more == 1 { "" } else { "s" };
             parts.push(format!("… and {more} more problem{plural}"));
         }
+        parts.extend(self.overrides_note(renderer));
         parts.join("\n\n")
+    }
+
+    /// Reminds of overrides where a problem is in the file, which may be right without them.
+    fn overrides_note(&self, renderer: &Renderer) -> Option<String> {
+        let in_file = self.problems.iter().take(SHOWN).any(|problem| !problem.place.is_override());
+        let overrides: Vec<&str> =
+            self.texts.iter().skip(1).take(SHOWN).map(|text| text.text.as_str()).collect();
+        let note = format!("this is the profile with --set {}", overrides.join(" --set "));
+        let group = Group::with_title(Level::NOTE.secondary_title(note));
+        (in_file && !overrides.is_empty()).then(|| renderer.render(&[group]))
     }
 
     fn group<'a>(&'a self, problem: &'a Problem) -> Group<'a> {
@@ -163,8 +174,9 @@ impl Problems {
     /// The place's range, cut to its text, to whole characters and to its first line.
     fn span(&self, place: &Place) -> std::ops::Range<usize> {
         let text = &self.text(place).text;
-        let start = text.floor_char_boundary(place.start.min(text.len()));
-        let end = text.ceil_char_boundary(place.end.clamp(start, text.len()));
+        let whole = |at: &usize| text.is_char_boundary(*at);
+        let start = (0..=place.start.min(text.len())).rev().find(whole).unwrap_or(0);
+        let end = (place.end.clamp(start, text.len())..=text.len()).find(whole).unwrap_or(text.len());
         let line = text[start..end].find('\n').filter(|&at| at > 0);
         start..line.map_or(end, |at| start + at)
     }
@@ -181,19 +193,23 @@ pub(super) fn suggestion<'a>(found: &str, known: impl IntoIterator<Item = &'a st
     let found = found.to_lowercase();
     known
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(&found, &name.to_lowercase()), name))
+        .map(|name| (likeness(&found, &name.to_lowercase()), name))
         .filter(|&(likeness, _)| likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
 }
 
+/// 0 to 1. A single slip of the finger in a short name counts as very like, which the measure alone would not say.
+fn likeness(found: &str, name: &str) -> f64 {
+    let slip = found.len() > 2 && strsim::damerau_levenshtein(found, name) == 1;
+    strsim::jaro_winkler(found, name).max(if slip { 0.95 } else { 0.0 })
+}
+
 /// What to do about a name nobody knows.
 pub(super) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    match suggestion(found, known.clone()) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => {
-            let names: Vec<String> = known.into_iter().map(|name| format!("`{name}`")).collect();
-            format!("known here: {}", names.join(", "))
-        }
+    if let Some(name) = suggestion(found, known.clone()) {
+        return format!("did you mean `{name}`?");
     }
+    let names: Vec<String> = known.into_iter().map(|name| format!("`{name}`")).collect();
+    format!("known here: {}", names.join(", "))
 }

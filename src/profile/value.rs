@@ -101,7 +101,7 @@ impl SizeDistribution {
             Self::Fixed(bytes) => bytes,
             Self::Uniform(low, high) => {
                 let choices = u64::from(high - low) + 1;
-                low + ((draw.next_u64() >> 32) * choices >> 32) as u32
+                low + (((draw.next_u64() >> 32) * choices) >> 32) as u32
             }
             Self::LogNormal { median_bytes, sigma, min, max } => {
                 let bytes = median_bytes * (sigma * standard_normal(draw)).exp();

@@ -360,5 +360,4 @@ pub fn phase_of(starts: &[Offset], intended: Offset) -> usize {
 }
 
 #[cfg(test)]
-#[path = "ledger_tests.rs"]
 mod tests;

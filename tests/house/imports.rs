@@ -13,7 +13,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("xmpp", &["units", "machine"]),
     ("profile", &["units", "xmpp::jid"]),
     ("stats", &["units"]),
-    ("results", &["units"]),
+    // A result is written in the words of measurement: columns, outcomes, samples.
+    ("results", &["units", "sample"]),
     ("topology", &["units", "seed", "profile"]),
     ("server", &["units", "seed", "topology", "profile", "machine", "sample", "xmpp"]),
     ("plan", &["units", "seed", "profile", "topology"]),

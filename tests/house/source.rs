@@ -33,7 +33,8 @@ impl Source {
     /// From a text; `path` decides to which module it belongs.
     pub fn new(path: &str, text: &str) -> Self {
         let code = blank_comments_and_literals(text);
-        let is_test = !path.starts_with("src/") || path.contains("/tests/") || path.ends_with("/tests.rs");
+        // By their names, for what declares them under `#[cfg(test)]` stands in another file.
+        let is_test = !path.starts_with("src/") || path.contains("/tests/") || path.ends_with("tests.rs");
         let shipped = if is_test { String::new() } else { blank_tests(&code) };
         Self { path: path.to_owned(), text: text.to_owned(), code, shipped }
     }
@@ -102,9 +103,12 @@ impl Source {
     }
 }
 
-/// Whether the word at `at` has a path before it; a leading `::` (a crate's name) is none.
+/// Whether the word at `at` has a path before it. `use ::tokio` has none: nothing touches the colons from before.
 fn continues_a_path(tokens: &[Token<'_>], at: usize) -> bool {
-    at >= 2 && tokens[at - 1].text == "::" && (is_word(tokens[at - 2].text) || tokens[at - 2].text == ">")
+    at >= 2 && tokens[at - 1].text == "::" && {
+        let (before, colons) = (tokens[at - 2].text, tokens[at - 1].text);
+        before.as_bytes().as_ptr_range().end == colons.as_ptr() && (is_word(before) || before == ">")
+    }
 }
 
 /// Reads a path or a use tree from `at`, adds its leaves, and returns where it ends.

@@ -37,7 +37,7 @@ const MESSAGE_KEYS: &[KeySpec] = &[
         name: "body",
         shape: Shape::Size,
         presence: Presence::Default("\"lognormal(80, 0.8)\""),
-        doc: "size",
+        doc: "how large bodies are, bytes",
     },
     KeySpec {
         name: "to",

@@ -1,1 +1,45 @@
-//! …
+//! The JSON schema agrees with the reader.
+
+use serde_json::{Value, json};
+use xmpp_bench::profile::{SHIPPED, schema};
+
+use crate::registry::{Kinds, read};
+
+fn as_json(text: &str) -> Value {
+    serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap()
+}
+
+#[test]
+fn shipped_profiles_are_valid_to_both() {
+    let validator = jsonschema::validator_for(&schema(&Kinds)).unwrap();
+    for shipped in SHIPPED {
+        let errors: Vec<String> =
+            validator.iter_errors(&as_json(shipped.text)).map(|e| e.to_string()).collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", shipped.name);
+        assert!(read(shipped.name, shipped.text, &[]).is_ok(), "{}", shipped.name);
+        assert!(!shipped.description().is_empty());
+    }
+}
+
+#[test]
+fn what_an_editor_can_see_is_refused_by_the_schema_too() {
+    let validator = jsonschema::validator_for(&schema(&Kinds)).unwrap();
+    let good = as_json(SHIPPED[0].text);
+    for (pointer, key, value) in [
+        ("", "dealine", json!("30s")),
+        ("", "deadline", json!(30)),
+        ("/target", "domian", json!("localhost")),
+        ("/target", "tls", json!("require")),
+        ("/users/0", "count", json!(0)),
+        ("/users/0", "auth", json!(["SCRAM"])),
+        ("/phase/0", "users", json!(-1)),
+        ("/activity/0", "kind", json!("mesage")),
+        ("/activity/0", "every", json!("5s")),
+        ("/activity/1", "body", json!(100)),
+        ("/slo", "message.lost", json!(0)),
+    ] {
+        let mut bad = good.clone();
+        bad.pointer_mut(pointer).unwrap()[key] = value.clone();
+        assert!(!validator.is_valid(&bad), "{pointer}/{key} = {value} is taken for valid");
+    }
+}

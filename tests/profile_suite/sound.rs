@@ -1,1 +1,171 @@
-//! …
+//! What profiles become, and that no text breaks the reader.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use xmpp_bench::profile::{Bound, Comparison, Metric, Pace, SHIPPED, SizeDistribution, Trust};
+use xmpp_bench::seed::{Draw, Stream};
+use xmpp_bench::units::{Offset, Quantile, Rate};
+
+use crate::registry::read;
+
+const TWO_GROUPS: &str = r#"
+[target]
+url = ["xmpp://a.example", "xmpp://b.example:5333"]
+domain = "example.org"
+pin = "sha256:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff"
+source_addresses = ["127.0.0.2-127.0.0.3", "127.0.0.9"]
+[[users]]
+name = "mobile"
+count = 30
+jid = "m{n}@{domain}"
+password = "p{n}@{domain}"
+contacts = 3
+graph = "random"
+[[users]]
+name = "desktop"
+count = 10
+jid = "d{n}@{domain}"
+password = "p"
+contacts = 2
+[[phase]]
+name = "half"
+duration = "10s"
+users = "50%"
+rate = 0.5
+[[phase]]
+name = "full"
+duration = "1m"
+users = { desktop = 10 }
+measure = true
+rate = 2
+[[activity]]
+kind = "message"
+rate = "2/min per user"
+body = "uniform(24, 100)"
+[slo]
+"message.delivery.p99_9" = "< 1s"
+"message.lost" = "<= 0.5%"
+"login.rate" = ">= 1/s"
+"#;
+
+#[test]
+fn a_profile_of_two_groups_becomes_what_it_says() {
+    let profile = read("two", TWO_GROUPS, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(profile.deadline, Duration::from_secs(30));
+    assert_eq!(profile.drain, profile.deadline);
+    assert_eq!(profile.users(), 40);
+    assert_eq!([0, 29, 30, 39].map(|user| profile.group_index_of(user)), [0, 0, 1, 1]);
+    let account = profile.account_of(31).unwrap();
+    assert_eq!((account.local.as_ref(), account.password.reveal()), ("d1", "p"));
+    assert_eq!(profile.account_of(4).unwrap().password.reveal(), "p4@example.org");
+    assert_eq!(profile.phases[0].online, [15, 5]);
+    assert_eq!(profile.phases[1].online, [15, 10]);
+    assert_eq!(profile.end_of_phases(), Offset::ZERO + Duration::from_secs(70));
+    assert_eq!(profile.peak_online(), 25);
+    let pace = profile.activities[0].pace;
+    let factors = [(0, pace), (0, Pace::Total(Rate::ZERO)), (1, pace)];
+    assert_eq!(
+        factors.map(|(phase, pace)| profile.factor_at_start(phase, pace).to_string()),
+        ["1", "0", "0.5"]
+    );
+    assert_eq!(pace.over(30), Rate::per_second(1.0).unwrap());
+    assert!(matches!(profile.target.trust, Trust::Pin(digest) if digest[1] == 0x11 && digest[31] == 0xff));
+}
+
+#[test]
+fn users_spread_over_targets_and_within_each_over_source_addresses() {
+    let target = read("two", TWO_GROUPS, &[]).unwrap().target;
+    let places: std::collections::BTreeSet<String> = (0..6)
+        .map(|user| format!("{} {:?}", target.endpoint_of(user), target.source_address_of(user)))
+        .collect();
+    assert_eq!(places.len(), 6, "{places:?}");
+}
+
+#[test]
+fn objectives_say_what_is_compared_with_what() {
+    let slos = read("two", TWO_GROUPS, &[]).unwrap().slos;
+    assert_eq!(slos[0].metric, Metric::Response("message.delivery".to_owned(), Quantile::P99_9));
+    assert_eq!(slos[0].condition.comparison, Comparison::Below);
+    assert_eq!(slos[0].condition.bound, Bound::Time(Duration::from_secs(1)));
+    assert_eq!(slos[1].condition.bound, Bound::Share(0.005));
+    assert_eq!(slos[2].metric, Metric::Throughput("login".to_owned()));
+    assert!(Comparison::AtMost.holds(1.0, 1.0) && !Comparison::Below.holds(1.0, 1.0));
+}
+
+#[test]
+fn accounts_come_from_a_file_too() {
+    let text = "users = [{ count = 2, accounts_file = \"two.csv\", contacts = 1 }]\n\
+                phase = [{ name = \"only\", duration = \"5s\", users = 2, measure = true }]\n\
+                activity = [{ kind = \"message\", rate = \"1/s\" }]\n[target]\nurl = \"loopback:\"\n";
+    let profile = read("inline", text, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    let accounts: Vec<(String, String)> = (0..2)
+        .map(|user| profile.account_of(user).unwrap())
+        .map(|account| (account.local.into_owned(), account.password.reveal().to_owned()))
+        .collect();
+    let expected = [("anna", "a"), ("bert", "b,\"b")].map(|(name, word)| (name.to_owned(), word.to_owned()));
+    assert_eq!(accounts, expected);
+}
+
+#[test]
+fn sizes_keep_their_bounds_and_their_mean() {
+    for size in [
+        SizeDistribution::Fixed(100),
+        SizeDistribution::Uniform(24, 400),
+        SizeDistribution::LogNormal { median_bytes: 80.0, sigma: 0.8, min: 24, max: 65_536 },
+        SizeDistribution::LogNormal { median_bytes: 80.0, sigma: 2.0, min: 24, max: 300 },
+    ] {
+        let count = 100_000;
+        let drawn: Vec<u32> =
+            (0..count).map(|n| size.sample(&mut Draw::new(1, Stream::choices(0), n))).collect();
+        let mean = drawn.iter().map(|&bytes| f64::from(bytes)).sum::<f64>() / count as f64;
+        assert!((mean / size.mean_bytes() - 1.0).abs() < 0.02, "{size}: {mean}, not {}", size.mean_bytes());
+        assert!(drawn.iter().all(|&bytes| bytes >= 24 && bytes <= size.max_bytes()), "{size}");
+    }
+}
+
+#[test]
+fn the_median_of_a_log_normal_is_its_median() {
+    let size = SizeDistribution::LogNormal { median_bytes: 80.0, sigma: 0.8, min: 24, max: 65_536 };
+    let mut drawn: Vec<u32> =
+        (0..100_001).map(|n| size.sample(&mut Draw::new(2, Stream::choices(0), n))).collect();
+    drawn.sort_unstable();
+    assert!((79..=81).contains(&drawn[50_000]), "{}", drawn[50_000]);
+}
+
+/// A piece of the quickstart replaced by anything: most of it still is TOML, so every reader is reached.
+fn mutated(at: usize, len: usize, with: &str) -> String {
+    let text = SHIPPED[0].text;
+    let whole = |at: &usize| text.is_char_boundary(*at);
+    let start = (at % text.len()..=text.len()).find(whole).unwrap();
+    let end = ((start + len).min(text.len())..=text.len()).find(whole).unwrap();
+    format!("{}{with}{}", &text[..start], &text[end..])
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
+        let _ = read("any", &text, &[]).map_err(|problems| problems.to_string());
+    }
+
+    #[test]
+    fn no_change_of_a_profile_makes_the_reader_panic(at: usize, len in 0usize..12, with in "[ -~\néµ\\n]{0,6}") {
+        let _ = read("changed", &mutated(at, len, &with), &[]).map_err(|problems| problems.styled());
+    }
+
+    #[test]
+    fn no_value_makes_the_reader_panic(
+        key in prop::sample::select(vec!["deadline", "seed", "target.url", "target.pin", "target.source_addresses",
+            "users.0.count", "users.0.jid", "users.0.auth", "users.0.graph", "users.0.contacts", "phase.0.users",
+            "phase.0.duration", "phase.2.rate", "activity.0.rate", "activity.0.body", "activity.1.every", "slo.message.lost", "users", "phase.1"]),
+        value in "(\\PC{0,20}|[0-9.,()/%{}\\[\\]\"a-z-]{0,20}|(uniform|lognormal|zipf)\\([0-9e.,naif-]{0,12}\\)|xmpps?://[a-z0-9:.\\[\\]]{0,12})",
+    ) {
+        let set = format!("{key}={value}");
+        let _ = read("set", SHIPPED[0].text, &[&set]).map_err(|problems| problems.to_string());
+    }
+
+    #[test]
+    fn no_override_makes_the_reader_panic(set in "([a-z0-9.=\" ]|\\PC){0,30}") {
+        let _ = read("set", SHIPPED[0].text, &[&set]).map_err(|problems| problems.to_string());
+    }
+}

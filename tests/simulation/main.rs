@@ -122,6 +122,7 @@ fn the_ledger_equals_the_truth_and_so_does_every_percentile() {
         reordered: truth_count(&world, Action::Reordered),
         duplicated: truth_count(&world, Action::Duplicated),
         late: counts.late,
+        unsent: counts.unsent,
         ..Default::default()
     };
     assert!(truth.lost > 20 && truth.duplicated > 10 && truth.reordered > 0, "{truth:?}");
@@ -135,7 +136,7 @@ fn the_ledger_equals_the_truth_and_so_does_every_percentile() {
 
 #[test]
 fn sessions_cut_without_notice_leave_nothing_unexplained() {
-    let (world, counts) = run(PROFILE, "delay=20ms,cut=30%@15s");
+    let (world, counts) = run(PROFILE, "delay=200ms,cut=30%@15s");
     let cut = world.truth.iter().filter(|line| matches!(line, Line::Cut(_))).count();
     assert_eq!(cut, 12);
     assert_eq!(counts.lost, 0, "{counts:?}");

@@ -63,9 +63,8 @@ fn row(line: &str, domain: &str) -> Result<Row, String> {
 /// The first field of `text`, and what is behind its comma.
 fn field(text: &str) -> Result<(String, Option<&str>), String> {
     let Some(mut rest) = text.strip_prefix('"') else {
-        return Ok(text
-            .split_once(',')
-            .map_or((text.to_owned(), None), |(field, rest)| (field.to_owned(), Some(rest))));
+        let (field, rest) = text.split_once(',').map_or((text, None), |(field, rest)| (field, Some(rest)));
+        return Ok((field.to_owned(), rest));
     };
     let mut field = String::new();
     loop {

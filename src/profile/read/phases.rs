@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::document::{Place, Value};
+use super::super::document::{Node, Place, Value};
 use super::super::group::Group;
-use super::super::keys::{Given, Keys, Reported};
+use super::super::keys::{Keys, Reported};
 use super::super::phase::{Phase, shares};
 use super::super::problem::{Wrong, did_you_mean};
 use super::super::registry::{KeySpec, Presence, Shape};
@@ -55,7 +55,9 @@ pub(in crate::profile) fn read(
     let mut result = Ok(());
     for mut keys in tables {
         check_name(&mut keys, &mut names).unwrap_or_else(|reported| result = Err(reported));
-        match phase(&mut keys, phases.last(), groups) {
+        // Behind a phase that is wrong, who is online is unknown: no more is said of users.
+        let known = groups.filter(|_| result.is_ok());
+        match phase(&mut keys, phases.last(), known) {
             Ok(phase) => phases
                 .push(Phase { name: names.last().map_or_else(String::new, |last| last.0.clone()), ..phase }),
             Err(reported) => result = Err(reported),
@@ -112,7 +114,7 @@ fn read_online(keys: &Keys<'_>, before: Option<&Phase>, groups: &[Group]) -> Res
     };
     let online = match &entry.node.value {
         Value::Table(_) => online_by_group(keys, &earlier, groups)?,
-        _ => online_in_all(&Given(&entry.node), groups).map_err(|wrong| keys.refuse("users", wrong))?,
+        _ => online_in_all(&entry.node, groups).map_err(|wrong| keys.refuse("users", wrong))?,
     };
     let fall = groups.iter().zip(earlier.iter().zip(&online)).find(|(_, (earlier, online))| online < earlier);
     if let Some((group, (earlier, online))) = fall {
@@ -127,11 +129,11 @@ fn read_online(keys: &Keys<'_>, before: Option<&Phase>, groups: &[Group]) -> Res
 }
 
 /// A number or a share of all users, divided among the groups by their size.
-fn online_in_all(given: &Given<'_>, groups: &[Group]) -> Result<Vec<u32>, Wrong> {
+fn online_in_all(node: &Node, groups: &[Group]) -> Result<Vec<u32>, Wrong> {
     let counts: Vec<u32> = groups.iter().map(|group| group.count).collect();
     let all: u32 = counts.iter().sum();
-    let total = match (&given.0.value, &given.0.value) {
-        (Value::Integer(number), _) => {
+    let total = match &node.value {
+        Value::Integer(number) => {
             u32::try_from(*number).ok().filter(|&total| total <= all).ok_or_else(|| {
                 let wrong =
                     Wrong::new(format!("must be between 0 and {all}, the count of all groups, not {number}"));
@@ -142,8 +144,8 @@ fn online_in_all(given: &Given<'_>, groups: &[Group]) -> Result<Vec<u32>, Wrong>
                 })
             })?
         }
-        (Value::Text(text), _) => share_of(text, all)?,
-        (other, _) => return Err(Wrong::new(format!("must be a number of users, not {}", other.describe()))),
+        Value::Text(text) => share_of(text, all)?,
+        other => return Err(Wrong::new(format!("must be a number of users, not {}", other.describe()))),
     };
     Ok(shares(total, &counts))
 }

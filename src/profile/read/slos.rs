@@ -137,9 +137,13 @@ fn quantile(text: &str) -> Option<Quantile> {
     let digits =
         |part: &str| !part.is_empty() && part.len() <= 6 && part.bytes().all(|byte| byte.is_ascii_digit());
     let (whole, fraction) = number.split_once(['.', '_']).unwrap_or((number, "0"));
-    let percent: f64 =
-        (digits(whole) && digits(fraction)).then(|| format!("{whole}.{fraction}").parse().ok())??;
-    (percent > 0.0 && percent < 100.0).then(|| Quantile::new(percent / 100.0))?
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    // One division of whole numbers: 99.9 / 100 would be a neighbour of 0.999.
+    let places = i32::try_from(fraction.len()).ok()? + 2;
+    let share = format!("{whole}{fraction}").parse::<f64>().ok()? / 10f64.powi(places);
+    (share > 0.0 && share < 1.0).then(|| Quantile::new(share))?
 }
 
 fn condition(text: &str, metric: &Metric) -> Result<Condition, Wrong> {

@@ -76,8 +76,8 @@ pub const USERS_KEYS: &[KeySpec] = &[
     },
 ];
 
-/// A `zipf` graph is stored: no more entries than this, 400 MB.
-const ZIPF_ENTRIES_MAX: u64 = 100_000_000;
+/// A `zipf` graph is stored: no more entries than this, 80 MB, and some 200 MB more while it is made.
+const ZIPF_ENTRIES_MAX: u64 = 20_000_000;
 
 /// A group and where to point when it clashes with something.
 pub(in crate::profile) struct Read {
@@ -140,6 +140,11 @@ fn read_contacts(
             .help("contacts are mutual and within the group, and nobody is their own")
     } else if contacts > 0 && auth == Some(&[Mechanism::Anonymous]) {
         Wrong::new("must be 0 for anonymous users").help("an anonymous user has no roster that lasts")
+    } else if contacts == 1 && (count % 2 == 1 || matches!(graph, Some(Graph::Zipf(_)))) {
+        Wrong::new(format!(
+            "must be 0 or at least 2 here: of {count} users somebody would be left without a contact"
+        ))
+        .help("pairs need an even number of users, and graph = \"ring\" or \"random\"")
     } else if matches!(graph, Some(Graph::Zipf(_)))
         && u64::from(contacts) * u64::from(count) > ZIPF_ENTRIES_MAX
     {
@@ -236,7 +241,8 @@ fn accounts_by_pattern(keys: &mut Keys<'_>, count: Option<u32>, domain: &str) ->
     }
     let local = read_jid(keys, count, domain);
     let password = keys.take::<Password>("password").and_then(|password| {
-        let text = placeholders(&password.0, domain).map_err(|wrong| keys.refuse("password", wrong))?;
+        let text =
+            placeholders(&password.0, domain).map_err(|_| keys.refuse("password", bad_placeholder()))?;
         Ok(Pattern::new(&text))
     });
     Ok(Accounts::Pattern { local: local?, password: password? })
@@ -269,6 +275,11 @@ fn jid_pattern(text: &str, count: Option<u32>, domain: &str) -> Result<Pattern, 
     let longest = pattern.expand(count.map_or(0, |count| count - 1));
     check_local(&longest).map_err(|why| Wrong::new(format!("gives no valid address: {why}")))?;
     Ok(pattern)
+}
+
+/// Without its name: it may be a part of the password.
+fn bad_placeholder() -> Wrong {
+    Wrong::new("has a placeholder nobody knows").help("known are {n}, which counts from 0, and {domain}")
 }
 
 /// Replaces `{domain}` and refuses any placeholder but `{n}`.
