@@ -1,0 +1,14 @@
+//! The embedded server, told as stories: transcripts, routing, faults and their truth, hostile input, real sockets.
+
+#[path = "server_all/faults.rs"]
+mod faults;
+#[path = "server_all/hostile.rs"]
+mod hostile;
+#[path = "server_all/login.rs"]
+mod login;
+#[path = "server_all/online.rs"]
+mod online;
+#[path = "server_all/sockets.rs"]
+mod sockets;
+#[path = "server_all/world.rs"]
+mod world;
