@@ -183,7 +183,9 @@ mod tests {
         for state in STATES {
             for input in INPUTS {
                 let (action, next) = transition(state, input);
-                writeln!(text, "{state:<9?} {input:<16?} {action:<15?} {next:?}").unwrap();
+                let [state, input, action] =
+                    [format!("{state:?}"), format!("{input:?}"), format!("{action:?}")];
+                writeln!(text, "{state:<9} {input:<16} {action:<15} {next:?}").unwrap();
             }
         }
         insta::assert_snapshot!(text);
