@@ -56,6 +56,18 @@ fn attributes_are_found_whatever_the_quotes_and_spaces() {
 }
 
 #[test]
+fn white_space_in_a_value_is_spaces() {
+    let element = parse("<iq id='a\tb\r\nc\n&#10;d'/>");
+    assert_eq!(element.id().as_deref(), Some("a b c \nd"));
+}
+
+#[test]
+fn a_text_of_ampersands_is_read_in_linear_time() {
+    let text = format!("<m><body>{}</body></m>", "&".repeat(1 << 20));
+    assert_eq!(parse(&text).child_text("body").map(|body| body.len()), Some(1 << 20));
+}
+
+#[test]
 fn text_is_whole_across_references_and_sections() {
     for (text, body) in [
         ("<m><body>plain</body></m>", "plain"),
