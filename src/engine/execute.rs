@@ -115,7 +115,7 @@ pub fn execute(
     let targets = resolve(&order)?;
     let number = run_number(&order);
     let run = Arc::new(Run::new(Arc::clone(&order.profile), order.seed, number, targets));
-    let workers = order.workers.unwrap_or_else(|| default_workers(order.own_server.is_some()));
+    let workers = order.workers.unwrap_or_else(|| default_workers(&run));
     let ranges = run.shards(workers as u32);
     let sources = order.profile.target.source_addresses.len();
     let preflight = preflight::look(&run, sources, order.own_server.is_some(), ranges.len())?;
@@ -142,10 +142,11 @@ pub fn execute(
     Ok(finish(place, preamble, ended, conclusion))
 }
 
-/// One per CPU; the embedded server has a CPU of its own where there is one to spare.
-fn default_workers(own_server: bool) -> usize {
+/// One per CPU; a server on this machine has a CPU of its own where there is one to spare.
+fn default_workers(run: &Run) -> usize {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if own_server { cpus.saturating_sub(1).max(1) } else { cpus }
+    let server_is_here = run.targets.iter().any(|(address, _)| address.ip().is_loopback());
+    if server_is_here { cpus.saturating_sub(1).max(1) } else { cpus }
 }
 
 /// Tells runs apart in tokens: from the seed and the wall clock, so that what an earlier run left behind is known as such.
