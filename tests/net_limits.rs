@@ -1,5 +1,8 @@
 //! Running out of descriptors. A program of its own: the limit is the whole process's.
 
+#![allow(clippy::unwrap_used, reason = "preparation that fails is a failed test")]
+
+#[expect(dead_code, reason = "shared with the driver's other tests, which use all of it")]
 #[path = "net_driver/support.rs"]
 mod support;
 

@@ -160,7 +160,6 @@ impl Written {
 /// What the shard observes of itself since the last report.
 struct Watch {
     next_tick: Offset,
-    armed: Offset,
     lags: Vec<Histogram>,
     turns: Vec<TurnTimes>,
     stats: DriverStats,
@@ -177,7 +176,6 @@ impl Watch {
     fn new(phases: usize) -> Self {
         Self {
             next_tick: Offset::from_nanos(1_000_000_000),
-            armed: Offset::MAX,
             lags: vec![Histogram::new(); phases],
             turns: vec![TurnTimes::default(); phases],
             stats: DriverStats::default(),
@@ -461,9 +459,8 @@ impl Host for Shard {
     }
 
     fn turn_ended(&mut self, turn: Turn, stats: &DriverStats) {
-        let began = turn.started.min(self.watch.armed);
-        let phase = self.run.phase_of(began);
-        self.watch.turns[phase].record(turn.ended.since(began));
+        let phase = self.run.phase_of(turn.due);
+        self.watch.turns[phase].record(turn.span());
         self.watch.stats = stats.clone();
         self.spread_voids(turn.ended);
         self.peers.flush();
@@ -472,7 +469,6 @@ impl Host for Shard {
             self.hand_over(turn.ended, Occasion::Between);
         }
         self.finish_if_gone(turn.ended);
-        self.watch.armed = self.poll_timeout().unwrap_or(Offset::MAX);
     }
 
     fn is_finished(&self) -> bool {

@@ -272,3 +272,13 @@ pub(super) fn reset(socket: &std::net::TcpStream) {
     // Where it fails the socket is gone already, and nothing is left to reset.
     let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_channel_is_small() {
+        assert!(size_of::<Conn>() <= 200, "{}", size_of::<Conn>());
+    }
+}

@@ -68,6 +68,8 @@ struct Worker<M> {
     freeze: Option<Watch>,
     inbox: InboxReceiver<M>,
     answers: InboxReceiver<Answer>,
+    /// When the next turn ought to begin at the latest.
+    due: Option<Offset>,
     /// Scratch, empty between turns.
     messages: VecDeque<M>,
     answered: VecDeque<Answer>,
@@ -93,6 +95,7 @@ impl<M: Send> Worker<M> {
             freeze: freeze.map(|freeze| Watch::new(freeze, epoch, &main)),
             inbox: inbox_of_host,
             answers,
+            due: None,
             messages: VecDeque::new(),
             answered: VecDeque::new(),
             batch: Vec::new(),
@@ -107,21 +110,19 @@ impl<M: Send> Worker<M> {
             }
             if self.core.has_carry() || self.core.is_due(host) {
                 // Lets the reactor look for what is ready, without waiting.
+                self.due = Some(self.core.now());
                 tokio::task::yield_now().await;
                 continue;
             }
             let deadline = self.next_deadline(host);
             self.timer.arm(deadline).map_err(DriverError::Timer)?;
+            self.due = deadline;
             poll_fn(|cx| self.poll_wake(cx)).await;
         }
     }
 
     fn turn<H: Host<Message = M>>(&mut self, host: &mut H) {
-        let mut started = self.core.touch();
-        if let Some(freeze) = &mut self.freeze {
-            freeze.hold(started);
-            started = self.core.touch();
-        }
+        let (due, started) = self.begin_turn();
         self.core.run_due(host);
         self.take_messages(host);
         self.core.run_due(host);
@@ -129,11 +130,23 @@ impl<M: Send> Worker<M> {
         self.core.expire(host);
         self.core.set_up(host);
         let ended = self.core.touch();
-        let turn = Turn { started, ended };
+        let turn = Turn { due, started, ended };
         self.core.stats.turns += 1;
-        self.core.stats.busy += turn.span();
+        self.core.stats.busy += turn.busy();
         self.core.count();
         host.turn_ended(turn, &self.core.stats);
+    }
+
+    /// When the turn ought to have begun, and when it did. What a freeze holds up counts as neither.
+    fn begin_turn(&mut self) -> (Offset, Offset) {
+        let woken = self.core.touch();
+        let due = self.due.take().map_or(woken, |due| due.min(woken));
+        let Some(freeze) = &mut self.freeze else { return (due, woken) };
+        if !freeze.hold(woken) {
+            return (due, woken);
+        }
+        let thawed = self.core.touch();
+        (thawed, thawed)
     }
 
     /// What other threads sent: messages for the host, answers for its channels.

@@ -71,7 +71,7 @@ impl Core {
             Transport::Http => Some(CloseCause::Io("HTTP is not available".to_owned())),
         };
         let full = self.table.len() >= self.config.limits.channels;
-        let refused = refused.or(full.then_some(CloseCause::LocalLimit(LocalLimit::Descriptors)));
+        let refused = if full { Some(CloseCause::LocalLimit(LocalLimit::Descriptors)) } else { refused };
         let conn = Conn::new(Link::Waiting(address), self.ready.waker(channel.0), transport, false);
         if !self.table.may_insert(channel) {
             self.tell(channel, Event::Closed(CloseCause::Io("channel number out of range".to_owned())));

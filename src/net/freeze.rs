@@ -106,18 +106,21 @@ impl Watch {
         self.next.map(|(start, _)| start)
     }
 
-    /// Holds the thread while a freeze lasts; returns at once if there is none at `now`.
-    pub(super) fn hold(&mut self, now: Offset) {
+    /// Holds the thread while a freeze lasts; false, at once, if there is none at `now`.
+    pub(super) fn hold(&mut self, now: Offset) -> bool {
+        let mut held = false;
         if self.has_news() {
             self.look();
         }
         while let Some((_, end)) = self.next.filter(|(start, _)| *start <= now) {
             if now < end {
                 self.keep(end);
+                held = true;
             }
             self.cursor += 1;
             self.look();
         }
+        held
     }
 
     fn look(&mut self) {

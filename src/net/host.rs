@@ -30,6 +30,9 @@ pub trait Host: Machine {
 /// One pass of a worker's loop, from poll to the end of its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
+    /// When the loop ought to have woken up: the instant its timer was set to if that passed first, the end of the turn
+    /// before if work was left over, else [`Turn::started`]. A stopped or starved process shows here and nowhere else.
+    pub due: Offset,
     /// When the loop woke up.
     pub started: Offset,
     /// When everything that was ready had been handled.
@@ -37,8 +40,13 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// How long it took: what bytes may have lain in a socket unread.
+    /// How long bytes may have lain in a socket unread, and due sends unsent: from `due` to the end.
     pub const fn span(self) -> Duration {
+        self.ended.since(self.due)
+    }
+
+    /// How long the loop worked.
+    pub const fn busy(self) -> Duration {
         self.ended.since(self.started)
     }
 }

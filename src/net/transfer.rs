@@ -101,14 +101,20 @@ impl Core {
         self.told.push_back((now, channel, Event::Sent(offset)));
     }
 
-    /// Writing failed. What the peer said before (a stream error, say) may lie in the socket: it is read first.
+    /// Writing failed. What the peer said before (a stream error, say) may lie in the socket: it is read first. The
+    /// reactor reports a dead socket as readable, perhaps not before the next turn.
     fn break_off(&mut self, channel: Channel, error: &io::Error) {
+        let generation = self.table.generation(channel);
         let Some(conn) = self.table.get(channel) else { return };
         conn.broken = true;
+        conn.unflushed = false;
+        conn.ended_by_us = true;
         conn.drop_queue();
         if conn.ending.is_none() {
             conn.ending = Some(cause::of_io(error));
         }
+        let now = self.touch();
+        self.deadlines.push(now, Wait::Linger, channel, generation);
         self.again.push(channel.0);
     }
 
@@ -116,14 +122,11 @@ impl Core {
     pub(super) fn read<H: Host>(&mut self, host: &mut H, channel: Channel) {
         let mut buffer = std::mem::take(&mut self.read_buffer);
         let mut share = self.config.limits.read_bytes;
-        loop {
-            let Some(conn) = self.table.get(channel) else { break };
-            let count = match conn.read(&mut buffer) {
-                Poll::Ready(Ok(0)) => break self.end_by_peer(channel),
-                Poll::Ready(Ok(count)) => count,
-                Poll::Ready(Err(error)) => break self.end(channel, cause::of_io(&error)),
-                Poll::Pending if conn.broken => break self.end(channel, CloseCause::Reset),
-                Poll::Pending => break,
+        while let Some(conn) = self.table.get(channel) {
+            let polled = conn.read(&mut buffer);
+            let Poll::Ready(Ok(count @ 1..)) = polled else {
+                self.nothing_read(channel, polled);
+                break;
             };
             let now = self.touch();
             self.stats.reads += 1;
@@ -138,6 +141,15 @@ impl Core {
         }
         self.read_buffer = buffer;
         self.settle(host);
+    }
+
+    /// No bytes: none yet, the peer's end, or an error.
+    fn nothing_read(&mut self, channel: Channel, polled: Poll<io::Result<usize>>) {
+        match polled {
+            Poll::Ready(Ok(_)) => self.end_by_peer(channel),
+            Poll::Ready(Err(error)) => self.end(channel, cause::of_io(&error)),
+            Poll::Pending => {}
+        }
     }
 
     /// The peer's FIN or `close_notify`: what the machine wrote before is still sent, then the channel is over.

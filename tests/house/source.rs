@@ -46,12 +46,16 @@ impl Source {
         let mut folders = vec![root.join(folder)];
         while let Some(folder) = folders.pop() {
             let Ok(entries) = fs::read_dir(&folder) else { continue };
-            for path in entries.map(|entry| entry.unwrap().path()) {
+            for path in entries.map(|entry| entry.expect("a folder of the package can be listed").path()) {
                 if path.is_dir() {
                     folders.push(path);
                 } else if path.extension().is_some_and(|extension| extension == "rs") {
-                    let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
-                    sources.push(Self::new(&name, &fs::read_to_string(&path).unwrap()));
+                    let name = path.strip_prefix(root).expect("it was found below the root");
+                    let name = name.to_str().expect("names of source files are plain").replace('\\', "/");
+                    sources.push(Self::new(
+                        &name,
+                        &fs::read_to_string(&path).expect("source files can be read"),
+                    ));
                 }
             }
         }

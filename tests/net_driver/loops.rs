@@ -60,6 +60,29 @@ fn two_thousand_channels_come_and_go() {
 }
 
 #[test]
+fn a_message_costs_one_read_and_one_write() {
+    const COUNT: u64 = 1_000;
+    in_time(|| {
+        let (listeners, address) = listener(Transport::Tcp);
+        let server = start("xb-server-0", plain(), listeners, echo);
+        let mut rounds = 0;
+        let client = start("xb-worker-0", plain(), vec![], move |_, _, channel, event, out| {
+            let next = matches!(event, Event::Opened(_) | Event::Data(_)) && rounds < COUNT;
+            if next {
+                rounds += 1;
+                out.write(channel, |bytes| bytes.extend_from_slice(b"<message/>"));
+            }
+        });
+        client.run(move |_, _, out| out.request(open(1, address, Transport::Tcp)));
+        client.until(|steer| steer.received(ONE).len() as u64 == COUNT * 10);
+        for steer in [client.stop(), server.stop()] {
+            assert_eq!((steer.stats.reads, steer.stats.writes), (COUNT, COUNT));
+            println!("{:?} busy in {} turns", steer.stats.busy, steer.stats.turns);
+        }
+    });
+}
+
+#[test]
 fn a_number_may_be_used_again_after_its_end() {
     in_time(|| {
         let (listeners, address) = listener(Transport::Tcp);
@@ -111,6 +134,23 @@ fn a_timeout_in_the_past_is_now_and_one_withdrawn_never_comes() {
 }
 
 #[test]
+fn a_loop_that_was_kept_from_running_shows_it_in_its_turn() {
+    in_time(|| {
+        let client = start("xb-worker-0", plain(), vec![], listen);
+        client.run(|steer, now, _| {
+            // The schedule wants to go on in 5 ms, the thread cannot for 50.
+            steer.timeout = Some(now + Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(50));
+        });
+        client.until(|steer| steer.timeout.is_none() && !steer.long_turns.is_empty());
+        let client = client.stop();
+        let (intended, at) = client.timeouts[0];
+        assert!(at.since(intended) >= Duration::from_millis(45));
+        assert!(client.long_turns.iter().any(|turn| turn.span() >= Duration::from_millis(50)));
+    });
+}
+
+#[test]
 fn while_frozen_nothing_happens_and_afterwards_nothing_is_lost() {
     in_time(|| {
         let config = plain();
@@ -143,7 +183,7 @@ fn while_frozen_nothing_happens_and_afterwards_nothing_is_lost() {
         let server = server.stop();
         assert_eq!(server.log.iter().filter(inside).count(), 0);
         // What it held up is not its turn: a frozen driver is not a busy one.
-        let across = |turn: &&Turn| turn.started <= window.started && turn.ended >= window.ended;
+        let across = |turn: &&Turn| turn.due <= window.started && turn.ended >= window.ended;
         assert_eq!(server.long_turns.iter().find(across), None);
         let client = client.stop();
         let sent_meanwhile =
@@ -257,5 +297,5 @@ fn a_worker_cannot_be_put_where_it_may_not_run() {
 
 fn first_cpu() -> usize {
     let allowed = rustix::thread::sched_getaffinity(None).unwrap();
-    (0..).find(|cpu| allowed.is_set(*cpu)).unwrap()
+    (0..rustix::thread::CpuSet::MAX_CPU).find(|cpu| allowed.is_set(*cpu)).unwrap()
 }

@@ -135,22 +135,24 @@ fn a_peer_that_has_said_its_last_word_still_gets_the_answer() {
 }
 
 /// Small buffers on our side; the peer's are as the system makes them.
-fn tiny(queue_bytes: usize) -> DriverConfig {
-    let socket = SocketOptions { send_buffer: Some(4096), ..SocketOptions::default() };
+fn small_buffers(send_buffer: usize, queue_bytes: usize) -> DriverConfig {
+    let socket = SocketOptions { send_buffer: Some(send_buffer), ..SocketOptions::default() };
     DriverConfig { socket, limits: Limits { queue_bytes, ..Limits::default() }, ..plain() }
 }
 
 #[test]
 fn while_the_peer_does_not_read_nothing_more_counts_as_sent() {
-    const TOTAL: usize = 20_000_000;
+    const TOTAL: usize = 2_000_000;
     in_time(|| {
         let peer = TcpListener::bind(loopback()).unwrap();
+        rustix::net::sockopt::set_socket_recv_buffer_size(&peer, 65_536).unwrap();
         let address = peer.local_addr().unwrap();
-        let client = start("xb-worker-0", tiny(TOTAL), vec![], |_, _, channel, event, out| {
-            if matches!(event, Event::Opened(_)) {
-                out.write(channel, |bytes| bytes.resize(TOTAL, b'x'));
-            }
-        });
+        let client =
+            start("xb-worker-0", small_buffers(65_536, TOTAL), vec![], |_, _, channel, event, out| {
+                if matches!(event, Event::Opened(_)) {
+                    out.write(channel, |bytes| bytes.resize(TOTAL, b'x'));
+                }
+            });
         client.run(move |_, _, out| out.request(open(1, address, Transport::Tcp)));
         let (mut stream, _) = peer.accept().unwrap();
         client.until(|steer| steer.log.iter().any(|entry| matches!(entry.told, Told::Sent(_))));
@@ -182,7 +184,7 @@ fn a_full_queue_ends_the_channel_and_says_why() {
     in_time(|| {
         let peer = TcpListener::bind(loopback()).unwrap();
         let address = peer.local_addr().unwrap();
-        let client = start("xb-worker-0", tiny(100_000), vec![], listen);
+        let client = start("xb-worker-0", small_buffers(4_096, 100_000), vec![], listen);
         client.run(move |_, _, out| out.request(open(1, address, Transport::Tcp)));
         let (mut stream, _) = peer.accept().unwrap();
         while client.ask(|steer, _, _| steer.cause(ONE).is_none()) {

@@ -230,20 +230,21 @@ fn bytes_in_the_clear_after_the_go_ahead_are_a_violation() {
         let certificates = Certificates::new(|_| {});
         let peer = TcpListener::bind(loopback()).unwrap();
         let address = peer.local_addr().unwrap();
+        let (seen, go_ahead) = std::sync::mpsc::channel::<()>();
         let (injected, wait) = std::sync::mpsc::channel::<()>();
         let config = trusting("localhost", &Trust::CaFile(certificates.ca_file()));
         let client = start("xb-worker-0", config, vec![], move |_, _, channel, event, out| {
             if matches!(event, Event::Data(b"ready")) {
                 // What the peer adds meanwhile lies in the socket, unseen by any machine.
-                let _ = wait.recv();
+                seen.send(()).unwrap();
+                wait.recv().unwrap();
                 out.request(Request::StartTls(channel));
             }
         });
         client.run(move |_, _, out| out.request(open(1, address, Transport::Tcp)));
         let (mut stream, _) = peer.accept().unwrap();
         stream.write_all(b"ready").unwrap();
-        client.until(|steer| !steer.log.is_empty());
-        std::thread::sleep(Duration::from_millis(20));
+        go_ahead.recv().unwrap();
         stream.write_all(b"<injected/>").unwrap();
         injected.send(()).unwrap();
         client.until(|steer| steer.cause(ONE).is_some());

@@ -139,7 +139,7 @@ impl Host for Probe {
     }
 
     fn turn_ended(&mut self, turn: Turn, stats: &DriverStats) {
-        assert!(turn.ended >= turn.started);
+        assert!(turn.due <= turn.started && turn.started <= turn.ended);
         if turn.span() > Duration::from_millis(1) {
             self.steer.long_turns.push(turn);
         }

@@ -208,7 +208,8 @@ impl World {
     }
 
     fn end_turn(&mut self) {
-        self.shard.turn_ended(Turn { started: self.now, ended: self.now }, &DriverStats::default());
+        self.shard
+            .turn_ended(Turn { due: self.now, started: self.now, ended: self.now }, &DriverStats::default());
         self.server.take_truth(&mut self.truth);
     }
 

@@ -8,6 +8,7 @@ packages=(ejabberd)
 port_default=15222
 command_name=erl
 counter_path=/count_copies
+log_name=ejabberd.log
 
 server_version() {
   dpkg-query -W -f 'ejabberd ${Version}\n' ejabberd 2>/dev/null || echo "ejabberd (version unknown)"

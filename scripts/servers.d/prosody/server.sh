@@ -5,6 +5,7 @@ packages=(prosody)
 port_default=16222
 command_name=prosody
 counter_path=/count_copies
+log_name=server.log
 
 server_version() { prosodyctl about 2>/dev/null | sed -n 's/^Prosody \([0-9][^ ]*\).*/Prosody \1/p' | head -n 1; }
 
