@@ -103,10 +103,15 @@ impl TruthSender {
         &mut self.batch
     }
 
+    /// Whether the last batch was sent long enough ago for another, however small.
+    pub(super) fn is_old(&self, now: Offset) -> bool {
+        now.since(self.sent) >= BATCH_AGE
+    }
+
     /// Sends what has gathered if it is enough or old enough, without waiting unless far too much has.
     pub(super) fn turn_ended(&mut self, now: Offset) {
-        let ripe = self.batch.len() >= BATCH || now.since(self.sent) >= BATCH_AGE;
-        if self.batch.is_empty() || !ripe {
+        let ripe = self.batch.len() >= BATCH || self.is_old(now);
+        if !ripe || self.batch.is_empty() {
             return;
         }
         if self.batch.len() >= PENDING_MAX {
