@@ -96,7 +96,7 @@ impl Run {
             login_rates: profile
                 .groups
                 .iter()
-                .map(|g| g.login_rate.map(|rate| rate.as_per_second()))
+                .map(|g| g.login_rate.map(super::super::units::Rate::as_per_second))
                 .collect(),
             targets,
             profile,

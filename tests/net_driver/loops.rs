@@ -204,7 +204,7 @@ fn a_freeze_can_be_ended_early() {
             listen,
         );
         server.until(|_| true);
-        freeze.between(Offset::ZERO, config.epoch.now() + Duration::from_secs(3_600));
+        freeze.between(Offset::ZERO, config.epoch.now() + Duration::from_hours(1));
         std::thread::sleep(Duration::from_millis(50));
         freeze.thaw();
         server.until(|_| true);
