@@ -1,6 +1,6 @@
 //! The embedded server behind real sockets, on threads of its own.
 //!
-//! [`Loopback::start`] binds, makes a certificate on the spot, and runs the [`Server`](crate::server::Server) on a
+//! [`Loopback::start`] binds, makes a certificate on the spot, and runs the [`Server`] on a
 //! thread named `xb-server`; its truth is written by a second one, `xb-server-truth`. What it counts and what it writes
 //! down is made where bytes are handed to write, and shares nothing with what the generator records.
 //!

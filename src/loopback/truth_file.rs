@@ -1,7 +1,7 @@
 //! The truth file, written by a thread of its own so that neither encoding nor the disk delays a copy.
 //!
 //! Lines travel in batches through a bounded channel. If the disk cannot follow, the server's thread keeps up to
-//! [`PENDING_MAX`] lines and then waits for it: a truth with holes would be none.
+//! `PENDING_MAX` lines and then waits for it: a truth with holes would be none.
 
 use std::fs::File;
 use std::io::Write;

@@ -1,3 +1,5 @@
+//! Views against elements written out.
+
 use super::*;
 
 fn parse(text: &str) -> Element<'_> {

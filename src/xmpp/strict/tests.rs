@@ -1,3 +1,5 @@
+//! What the strict level refuses, by the rule it breaks.
+
 use super::*;
 
 fn check_text(text: &str) -> Result<(), StreamCondition> {
