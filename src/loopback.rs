@@ -143,7 +143,7 @@ impl Loopback {
             limits: options.limits.clone(),
             socket: options.sockets,
             tls_server: uses_tls(options).then_some(tls),
-            derive: Some(DerivePool::start(1, None).map_err(LoopbackError::Thread)?),
+            derive: Some(DerivePool::start("xb-server-key", 1, None).map_err(LoopbackError::Thread)?),
             freeze: Some(freeze.clone()),
             ..DriverConfig::new(options.epoch)
         };

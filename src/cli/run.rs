@@ -123,6 +123,7 @@ fn order(args: &RunArgs, profile: &Arc<Profile<Activity>>, server: Option<&Loopb
             .map(|server| OwnServer { address: server.address(), ca_pem: server.ca_pem().into() }),
         keys: load::keys_path(profile),
         socket,
+        warn: |text| terminal::say(&format!("warning: {text}")),
         epoch,
     }
 }

@@ -43,6 +43,8 @@ pub struct Order {
     pub keys: Option<PathBuf>,
     /// Options of the connections' sockets.
     pub socket: SocketOptions,
+    /// Says to the person what the preflight found, before the run begins.
+    pub warn: fn(&str),
     /// The run's epoch; a little ahead, so that everything is in place by then.
     pub epoch: Epoch,
 }
@@ -119,6 +121,7 @@ pub fn execute(
     let ranges = run.shards(workers as u32);
     let sources = order.profile.target.source_addresses.len();
     let preflight = preflight::look(&run, sources, order.own_server.is_some(), ranges.len())?;
+    preflight.warnings.iter().for_each(|warning| (order.warn)(warning));
     let place = ResultFile::create(&order.out)?;
     let preamble = preamble(&order, &run, &preflight);
     let totals = Totals::new(preamble.layout.clone())?;
@@ -190,7 +193,7 @@ fn driver_config(order: &Order, keys: &Arc<KeyFile>) -> Result<DriverConfig, Exe
     }
     let threads = std::thread::available_parallelism().map_or(1, |cpus| cpus.get().div_ceil(2)).min(4);
     let cache: Arc<dyn crate::net::KeyCache> = Arc::clone(keys) as _;
-    driver.derive = Some(DerivePool::start(threads, Some(cache))?);
+    driver.derive = Some(DerivePool::start("xb-derive", threads, Some(cache))?);
     Ok(driver)
 }
 
@@ -228,7 +231,7 @@ fn preamble(order: &Order, run: &Run, preflight: &Preflight) -> Preamble {
             activities: activities.collect(),
         },
         host: preflight.host.clone(),
-        target: target_facts(order),
+        target: Target { cross_target_share: cross_target_share(run), ..target_facts(order) },
         layout: aggregate::layout(run, groups),
     }
 }
@@ -249,6 +252,24 @@ fn target_facts(order: &Order) -> Target {
         trust: trust.to_owned(),
         ..Target::default()
     }
+}
+
+/// The share of messages between users of different targets, over the plan's first actions; one target has none.
+fn cross_target_share(run: &Run) -> f64 {
+    const LOOKED_AT: usize = 100_000;
+    let targets = run.targets.len() as u32;
+    if targets < 2 {
+        return 0.0;
+    }
+    let mut cursor = run.plan.cursor(0, run.users());
+    let actions = std::iter::from_fn(|| cursor.take_due(crate::units::Offset::MAX)).take(LOOKED_AT);
+    let pairs = actions.filter_map(|action| Some((action.sender, action.recipient?)));
+    let (mut crossing, mut all) = (0u32, 0u32);
+    for (sender, recipient) in pairs {
+        all += 1;
+        crossing += u32::from(sender % targets != recipient % targets);
+    }
+    f64::from(crossing) / f64::from(all.max(1))
 }
 
 fn conclude(
@@ -362,7 +383,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Puts the result together, checks that it does not contradict itself, and writes it.
 fn finish(place: ResultFile, preamble: Preamble, mut ended: Ended, mut conclusion: Conclusion) -> Finished {
-    if let (_, Some(error)) = ended.aggregator.journal() {
+    if let Some(error) = ended.aggregator.journal_error() {
         conclusion.verdict.notes.push(format!("the journal broke off during the run: {error}"));
     }
     let mut result = results::assemble(preamble, ended.aggregator.totals(), conclusion.clone(), true);
@@ -371,6 +392,12 @@ fn finish(place: ResultFile, preamble: Preamble, mut ended: Ended, mut conclusio
         let bug = |text: &String| (ExitCode::Internal, format!("the result contradicts itself: {text}"));
         let kept = result.exit.reasons.iter().map(|reason| (code_of(reason.code), reason.reason.clone()));
         result.exit = exit::decide(contradictions.iter().map(bug).chain(kept).collect());
+    }
+    // The journal gets its end too: if the result cannot be written, it holds the same.
+    if let Some(journal) = ended.aggregator.take_journal()
+        && let Err(error) = journal.conclude(&conclusion)
+    {
+        result.verdict.notes.push(format!("the journal could not be ended: {error}"));
     }
     let written = place.finish(&result);
     Finished { result, written }
