@@ -52,7 +52,7 @@ pub(super) struct RunArgs {
     /// No progress.
     #[arg(long, short)]
     quiet: bool,
-    /// Worker threads [default: one per CPU, one fewer with the embedded server].
+    /// Worker threads [default: one per CPU, one fewer if the server is on this machine].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     workers: Option<u16>,
     /// Faults of the embedded server (`delay=5ms,loss=1%`), for target loopback:.
@@ -123,6 +123,7 @@ fn order(args: &RunArgs, profile: &Arc<Profile<Activity>>, server: Option<&Loopb
             .map(|server| OwnServer { address: server.address(), ca_pem: server.ca_pem().into() }),
         keys: load::keys_path(profile),
         socket,
+        warn: |text| terminal::say(&format!("warning: {text}")),
         epoch,
     }
 }

@@ -57,7 +57,7 @@ pub(super) struct ServeArgs {
     /// Write down here, per token, what was really done.
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
-    /// Write the certificate authority here, for target.ca_file.
+    /// Write the certificate authority here, for `target.ca_file`.
     #[arg(long, value_name = "FILE")]
     ca_out: Option<PathBuf>,
 }

@@ -176,9 +176,14 @@ impl Aggregator {
         &self.totals
     }
 
-    /// The journal, to write its end; and why it broke, if it did.
-    pub const fn journal(&mut self) -> (Option<&mut JournalWriter<File>>, Option<&JournalWriteError>) {
-        (self.journal.as_mut(), self.journal_error.as_ref())
+    /// The journal, to write its end.
+    pub const fn take_journal(&mut self) -> Option<JournalWriter<File>> {
+        self.journal.take()
+    }
+
+    /// Why the journal broke off, if it did.
+    pub const fn journal_error(&self) -> Option<&JournalWriteError> {
+        self.journal_error.as_ref()
     }
 
     /// The accounts, per phase.

@@ -43,6 +43,8 @@ pub struct Order {
     pub keys: Option<PathBuf>,
     /// Options of the connections' sockets.
     pub socket: SocketOptions,
+    /// Says to the person what the preflight found, before the run begins.
+    pub warn: fn(&str),
     /// The run's epoch; a little ahead, so that everything is in place by then.
     pub epoch: Epoch,
 }
@@ -115,10 +117,11 @@ pub fn execute(
     let targets = resolve(&order)?;
     let number = run_number(&order);
     let run = Arc::new(Run::new(Arc::clone(&order.profile), order.seed, number, targets));
-    let workers = order.workers.unwrap_or_else(|| default_workers(order.own_server.is_some()));
+    let workers = order.workers.unwrap_or_else(|| default_workers(&run));
     let ranges = run.shards(workers as u32);
     let sources = order.profile.target.source_addresses.len();
     let preflight = preflight::look(&run, sources, order.own_server.is_some(), ranges.len())?;
+    preflight.warnings.iter().for_each(|warning| (order.warn)(warning));
     let place = ResultFile::create(&order.out)?;
     let preamble = preamble(&order, &run, &preflight);
     let totals = Totals::new(preamble.layout.clone())?;
@@ -142,10 +145,11 @@ pub fn execute(
     Ok(finish(place, preamble, ended, conclusion))
 }
 
-/// One per CPU; the embedded server has a CPU of its own where there is one to spare.
-fn default_workers(own_server: bool) -> usize {
+/// One per CPU; a server on this machine has a CPU of its own where there is one to spare.
+fn default_workers(run: &Run) -> usize {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if own_server { cpus.saturating_sub(1).max(1) } else { cpus }
+    let server_is_here = run.targets.iter().any(|(address, _)| address.ip().is_loopback());
+    if server_is_here { cpus.saturating_sub(1).max(1) } else { cpus }
 }
 
 /// Tells runs apart in tokens: from the seed and the wall clock, so that what an earlier run left behind is known as such.
@@ -189,7 +193,7 @@ fn driver_config(order: &Order, keys: &Arc<KeyFile>) -> Result<DriverConfig, Exe
     }
     let threads = std::thread::available_parallelism().map_or(1, |cpus| cpus.get().div_ceil(2)).min(4);
     let cache: Arc<dyn crate::net::KeyCache> = Arc::clone(keys) as _;
-    driver.derive = Some(DerivePool::start(threads, Some(cache))?);
+    driver.derive = Some(DerivePool::start("xb-derive", threads, Some(cache))?);
     Ok(driver)
 }
 
@@ -227,7 +231,7 @@ fn preamble(order: &Order, run: &Run, preflight: &Preflight) -> Preamble {
             activities: activities.collect(),
         },
         host: preflight.host.clone(),
-        target: target_facts(order),
+        target: Target { cross_target_share: cross_target_share(run), ..target_facts(order) },
         layout: aggregate::layout(run, groups),
     }
 }
@@ -248,6 +252,24 @@ fn target_facts(order: &Order) -> Target {
         trust: trust.to_owned(),
         ..Target::default()
     }
+}
+
+/// The share of messages between users of different targets, over the plan's first actions; one target has none.
+fn cross_target_share(run: &Run) -> f64 {
+    const LOOKED_AT: usize = 100_000;
+    let targets = run.targets.len() as u32;
+    if targets < 2 {
+        return 0.0;
+    }
+    let mut cursor = run.plan.cursor(0, run.users());
+    let actions = std::iter::from_fn(|| cursor.take_due(crate::units::Offset::MAX)).take(LOOKED_AT);
+    let pairs = actions.filter_map(|action| Some((action.sender, action.recipient?)));
+    let (mut crossing, mut all) = (0u32, 0u32);
+    for (sender, recipient) in pairs {
+        all += 1;
+        crossing += u32::from(sender % targets != recipient % targets);
+    }
+    f64::from(crossing) / f64::from(all.max(1))
 }
 
 fn conclude(
@@ -361,7 +383,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Puts the result together, checks that it does not contradict itself, and writes it.
 fn finish(place: ResultFile, preamble: Preamble, mut ended: Ended, mut conclusion: Conclusion) -> Finished {
-    if let (_, Some(error)) = ended.aggregator.journal() {
+    if let Some(error) = ended.aggregator.journal_error() {
         conclusion.verdict.notes.push(format!("the journal broke off during the run: {error}"));
     }
     let mut result = results::assemble(preamble, ended.aggregator.totals(), conclusion.clone(), true);
@@ -370,6 +392,12 @@ fn finish(place: ResultFile, preamble: Preamble, mut ended: Ended, mut conclusio
         let bug = |text: &String| (ExitCode::Internal, format!("the result contradicts itself: {text}"));
         let kept = result.exit.reasons.iter().map(|reason| (code_of(reason.code), reason.reason.clone()));
         result.exit = exit::decide(contradictions.iter().map(bug).chain(kept).collect());
+    }
+    // The journal gets its end too: if the result cannot be written, it holds the same.
+    if let Some(journal) = ended.aggregator.take_journal()
+        && let Err(error) = journal.conclude(&conclusion)
+    {
+        result.verdict.notes.push(format!("the journal could not be ended: {error}"));
     }
     let written = place.finish(&result);
     Finished { result, written }

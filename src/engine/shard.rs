@@ -228,7 +228,7 @@ impl Shard {
         let run = Arc::clone(&self.run);
         let activity = &run.activities[usize::from(action.activity)];
         let group = run.group_of(action.sender).id;
-        match self.obstacle(action, activity.has_recipient) {
+        match self.obstacle(action) {
             Some(reason) => self.recorder.unsent(activity.operation, group, action.at, reason),
             None => {
                 let Some(sequence) = self.recorder.next_sequence() else {
@@ -253,19 +253,15 @@ impl Shard {
     }
 
     /// Why an action cannot be started, if it cannot.
-    fn obstacle(&self, action: &Action, needs_recipient: bool) -> Option<Unsent> {
+    fn obstacle(&self, action: &Action) -> Option<Unsent> {
         let user = &self.users[(action.sender - self.range.start) as usize];
         if !user.is_online() {
             return Some(Unsent::SenderOffline);
         }
-        if needs_recipient {
-            match action.recipient {
-                None => return Some(Unsent::NoRecipient),
-                Some(recipient) if !self.online.contains(UserIndex(recipient)) => {
-                    return Some(Unsent::RecipientOffline);
-                }
-                Some(_) => {}
-            }
+        if let Some(recipient) = action.recipient
+            && !self.online.contains(UserIndex(recipient))
+        {
+            return Some(Unsent::RecipientOffline);
         }
         (user.queued_bytes() > QUEUE_BYTES_MAX).then_some(Unsent::QueueFull)
     }

@@ -196,12 +196,12 @@ mod tests {
     fn each_row_of_the_table_convicts_and_no_other_does() {
         let cases: Vec<(&str, VerdictState, PhaseObservation)> = vec![
             (
-                "lag",
+                "lag p99",
                 VerdictState::GeneratorLimited,
                 PhaseObservation { lag_p99: Some(Duration::from_micros(1_001)), ..healthy() },
             ),
             (
-                "turn",
+                "turn p99",
                 VerdictState::GeneratorLimited,
                 PhaseObservation { turn_p99: Some(Duration::from_micros(1_001)), ..healthy() },
             ),

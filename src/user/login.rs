@@ -298,7 +298,7 @@ impl From<Failure> for Failed {
             Blame::Protocol => ErrorClass::Protocol,
             Blame::Misuse => ErrorClass::Misuse,
         };
-        let fault = Fault::new(class, failure.step, &failure.condition, &failure.text);
+        let fault = Fault::new(class, failure.step, failure.condition, &failure.text);
         // A password that is wrong once is wrong twice, and a server that counts failures would lock the account.
         let hopeless = matches!(class, ErrorClass::Protocol | ErrorClass::Misuse)
             || (class == ErrorClass::Server
