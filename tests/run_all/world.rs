@@ -30,6 +30,7 @@ pub struct World {
 /// A run that ended.
 pub struct Ended {
     pub code: i32,
+    #[allow(dead_code, reason = "read by those that fail")]
     pub stderr: String,
     pub result: RunResult,
 }
