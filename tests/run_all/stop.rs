@@ -61,7 +61,8 @@ fn a_stopped_generator_convicts_itself() {
     let truth = world.truth("truth.jsonl");
     let on_our_clock = |nanos: u64| nanos as i64 + truth.header.epoch_monotonic_ns as i64;
     let copies = truth.copies.iter();
-    let zero = copies.map(|c| on_our_clock(c.received_ns) - c.token.intended.as_nanos() as i64).min().unwrap();
+    let zero =
+        copies.map(|c| on_our_clock(c.received_ns) - c.token.intended.as_nanos() as i64).min().unwrap();
     let since_zero =
         |at: Offset| (clock.as_monotonic_nanos() as i64 + at.as_nanos() as i64 - zero) as f64 / 1e9;
     let (stopped, continued) = (since_zero(stopped), since_zero(continued));

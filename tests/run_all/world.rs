@@ -105,8 +105,7 @@ impl World {
 
     /// What the plan wants of activity 0, by profile and seed alone.
     pub fn plan(&self, seed: u64) -> Vec<Action> {
-        let input =
-            Input { name: "profile.toml".to_owned(), text: self.profile.clone(), ..Input::default() };
+        let input = Input { name: "profile.toml".to_owned(), text: self.profile.clone(), ..Input::default() };
         let profile =
             Profile::read(&input, &Features, &NoFiles).unwrap_or_else(|problems| panic!("{problems}"));
         let topology = Arc::new(Topology::new(&profile.groups));
