@@ -103,13 +103,6 @@ pub enum Note {
         /// When the error was read.
         done: Offset,
     },
-    /// A user's stream ended or began: what is open towards or from it becomes indeterminate.
-    Void {
-        /// The user.
-        user: UserIndex,
-        /// When.
-        at: Offset,
-    },
 }
 
 /// An entry as it opens.
