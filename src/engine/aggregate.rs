@@ -282,7 +282,8 @@ impl Aggregator {
             .unwrap_or_default()
     }
 
-    /// Asked minus done at the end of each second of a phase, over all operations but logins.
+    /// What was open at the end of each second of a phase and would be done later, over all operations but logins. What
+    /// ended any other way waits for nothing: it counts against `done`, not here.
     fn backlog(&self, index: usize) -> Vec<f64> {
         let window = self.run.plan.phases()[index].window;
         let (first, last) = (window.start.second() as usize, window.end.second() as usize);
@@ -294,7 +295,7 @@ impl Aggregator {
             for (name, columns) in &series.operations {
                 if !logins.iter().any(|login| login.name == name) {
                     let at = |column: &Vec<u64>| column.get(second).copied().unwrap_or(0) as f64;
-                    level += at(&columns.asked) - at(&columns.indeterminate) - at(&columns.done);
+                    level += at(&columns.done_by_intended) - at(&columns.done);
                 }
             }
             levels.push(level);

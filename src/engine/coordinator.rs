@@ -258,7 +258,7 @@ impl Conductor {
     fn move_on(&mut self, now: Offset) {
         match self.stage {
             Stage::Phases if now >= self.stage_until => self.drain(now),
-            Stage::Phases if self.is_hopeless(now) => {
+            Stage::Phases if self.is_hopeless() => {
                 self.ending = Ending::NobodyCameOnline;
                 self.until = self.until.min(now);
                 self.leave(now, false);
@@ -271,10 +271,9 @@ impl Conductor {
     }
 
     /// Nobody came online, and not for want of time: the target is wrong, or the accounts are.
-    fn is_hopeless(&self, now: Offset) -> bool {
+    fn is_hopeless(&self) -> bool {
         let (succeeded, failed) = self.aggregator.logins();
-        let due = u64::from(self.run.plan.population().planned_online(now)).max(1);
-        succeeded == 0 && (failed >= HOPELESS_LOGINS || (failed > 0 && failed >= due))
+        succeeded == 0 && failed >= HOPELESS_LOGINS.min(u64::from(self.run.users()))
     }
 
     fn drain(&mut self, now: Offset) {

@@ -20,7 +20,6 @@ use crate::profile::{Endpoint, Profile, Tls, Trust};
 use crate::results::file::{ResultFile, WriteError};
 use crate::results::{
     self, Certificate, Conclusion, Ledgers, Preamble, RunResult, SCHEMA, Target, TlsFacts, Tool, Totals,
-    Verdict,
 };
 use crate::sample::Token;
 use crate::seed::{Draw, Stream};
@@ -282,13 +281,13 @@ fn conclude(
     let aggregator = &ended.aggregator;
     let ledgers = aggregator.ledgers();
     let interrupted = matches!(ended.ending, Ending::Interrupted { .. });
-    let mut verdict = verdict::judge(interrupted, &aggregator.observations(ended.until));
+    let verdict = verdict::judge(interrupted, &aggregator.observations(ended.until));
     let slo = objectives::judge(run, &order.profile.slos, aggregator.totals(), &ledgers);
     let mut reasons = exit::reasons_of(verdict.state, &slo);
     add_endings(ended, &mut reasons);
     add_nothing_measured(run, aggregator, &ledgers, ended.until, &mut reasons);
-    note(&mut verdict);
     let mut generator = aggregator.generator.clone();
+    generator.strict_share = 1.0 / f64::from(crate::user::STRICT_SHARE);
     generator.workers = aggregator.workers(ranges);
     generator.descriptors.limit = preamble.host.limits.descriptors;
     Conclusion {
@@ -300,13 +299,6 @@ fn conclude(
         generator,
         ledgers,
     }
-}
-
-fn note(verdict: &mut Verdict) {
-    verdict.notes.push(format!(
-        "read strictly: everything until a user is online, then one session in {}",
-        crate::user::STRICT_SHARE
-    ));
 }
 
 fn add_endings(ended: &Ended, reasons: &mut Vec<(ExitCode, String)>) {

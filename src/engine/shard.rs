@@ -4,8 +4,8 @@
 //! A shard handles one due thing per call of [`Machine::handle_timeout`], so that every operation is offered at the instant
 //! its bytes really are handed over: lateness is lag, and not hidden in a batch.
 //!
-//! What is due goes in this order: planned actions, the second's tick, then logins and retries. Logins wait for others'
-//! messages, never the other way round.
+//! What is due goes in this order: the second's tick (so that a shard that can't keep up still reports), planned actions, then
+//! logins and retries. Logins wait for others' messages, never the other way round.
 //!
 //! Life: running → stopping (no new operations; users stay online; the ledger settles) → leaving (streams are closed) →
 //! finished. The coordinator moves all shards through it together, because a shard whose own account is settled still reads
@@ -321,7 +321,6 @@ impl Shard {
             Note::Expect(expect) => expect.token.sender,
             Note::Arrive(arrive) => arrive.token.sender,
             Note::Fail { token, .. } => token.sender,
-            Note::Void { user, .. } => *user,
         };
         let owner = self.peers.owner_of(sender);
         if owner == usize::from(self.number) {
@@ -423,13 +422,13 @@ impl Machine for Shard {
     }
 
     fn handle_timeout(&mut self, now: Offset, out: &mut Outbox) {
+        if now >= self.watch.next_tick {
+            return self.tick(now);
+        }
         if self.life == Life::Running
             && let Some(action) = self.cursor.take_due(now)
         {
             return self.act(now, &action, out);
-        }
-        if now >= self.watch.next_tick {
-            return self.tick(now);
         }
         self.attend_logins(now, out);
         self.finish_if_gone(now);
