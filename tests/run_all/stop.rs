@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use xmpp_bench::clock::Epoch;
-use xmpp_bench::results::journal;
 use xmpp_bench::units::Offset;
 
-use crate::world::{Running, World, is_generator_limited, max, quantile, quantile_of, wait_for};
+use crate::world::{Running, World, is_generator_limited, max, quantile, quantile_of, wait_for, wait_until};
 
 const PROFILE: &str = r#"
 deadline = "10s"
@@ -48,7 +47,7 @@ fn a_stopped_generator_convicts_itself() {
     let world = World::new(PROFILE);
     let (server, target) = serve(&world);
     let run = world.start_run(&["--target", &target, "--set", "target.ca_file=ca.pem", "--workers", "1"]);
-    wait_until(&world, 5.0);
+    wait_until(&world, "result.json", 5.0);
     let clock = Epoch::start();
     let stopped = signal_at(&run, Signal::STOP, clock);
     std::thread::sleep(STOP);
@@ -127,15 +126,6 @@ fn serve(world: &World) -> (Running, String) {
 fn end(mut server: Running) {
     server.signal(Signal::TERM);
     assert_eq!(server.wait(), 0);
-}
-
-/// Waits until the run's journal has come so far.
-fn wait_until(world: &World, seconds: f64) {
-    wait_for("journal that far", || {
-        let file = std::fs::File::open(world.path("result.json.journal")).ok()?;
-        let journal = journal::read(std::io::BufReader::new(file)).ok()?;
-        (journal.end_s >= seconds).then_some(())
-    });
 }
 
 fn signal_at(run: &Running, signal: Signal, clock: Epoch) -> Offset {

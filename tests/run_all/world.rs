@@ -10,7 +10,7 @@ use xmpp_bench::activity::Features;
 use xmpp_bench::loopback::truth_file;
 use xmpp_bench::plan::{Action, Plan};
 use xmpp_bench::profile::{Files, Input, Profile};
-use xmpp_bench::results::{self, Distribution, Histogram, RunResult, VerdictState};
+use xmpp_bench::results::{self, Distribution, Histogram, RunResult, VerdictState, journal};
 use xmpp_bench::server::Truth;
 use xmpp_bench::topology::Topology;
 use xmpp_bench::units::{Offset, Quantile};
@@ -160,6 +160,15 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < hung, "no {what} within {HUNG:?}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Waits until the run's journal has come so far.
+pub fn wait_until(world: &World, result: &str, seconds: f64) {
+    wait_for("journal that far", || {
+        let file = std::fs::File::open(world.path(&format!("{result}.journal"))).ok()?;
+        let journal = journal::read(std::io::BufReader::new(file)).ok()?;
+        (journal.end_s >= seconds).then_some(())
+    });
 }
 
 /// A quantile of the completed, in seconds.
