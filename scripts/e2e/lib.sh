@@ -26,6 +26,8 @@ skip() {
 start() {
   local name=$1
   shift
+  # Emptied here and not by the program: what an earlier one of that name said is not taken for its words.
+  : >"$story_dir/$name.out" 2>"$story_dir/$name.err"
   (exec "$@") </dev/null >"$story_dir/$name.out" 2>"$story_dir/$name.err" &
   started=$!
   story_pids+=("$started")
