@@ -3,6 +3,13 @@
 //! Every bound is a ratio to something recorded in the same run, or generous: these hold on a machine that is busy with
 //! something else. Runs go one at a time, for two would measure each other.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what was seen and predicted stands in the log"
+)]
+
 #[path = "run_all/ends.rs"]
 mod ends;
 #[path = "run_all/foreign.rs"]

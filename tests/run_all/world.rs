@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use xmpp_bench::activity::Features;
+use xmpp_bench::clock::Epoch;
 use xmpp_bench::loopback::truth_file;
 use xmpp_bench::plan::{Action, Plan};
 use xmpp_bench::profile::{Files, Input, Profile};
@@ -132,12 +133,12 @@ impl Running {
     }
 
     pub fn wait(&mut self) -> i32 {
-        let hung = Instant::now() + HUNG;
+        let clock = Epoch::start();
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return status.code().expect("it was not ended by a signal");
             }
-            assert!(Instant::now() < hung, "still running after {HUNG:?}");
+            assert!(elapsed(clock) < HUNG, "still running after {HUNG:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -152,12 +153,12 @@ impl Drop for Running {
 
 /// Waits until something is there.
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let hung = Instant::now() + HUNG;
+    let clock = Epoch::start();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < hung, "no {what} within {HUNG:?}");
+        assert!(elapsed(clock) < HUNG, "no {what} within {HUNG:?}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -169,6 +170,11 @@ pub fn wait_until(world: &World, result: &str, seconds: f64) {
         let journal = journal::read(std::io::BufReader::new(file)).ok()?;
         (journal.end_s >= seconds).then_some(())
     });
+}
+
+/// Time since a clock was started.
+pub fn elapsed(clock: Epoch) -> Duration {
+    clock.now().since(Offset::ZERO)
 }
 
 /// A quantile of the completed, in seconds.
