@@ -280,10 +280,14 @@ fn conclude(
 ) -> Conclusion {
     let aggregator = &ended.aggregator;
     let ledgers = aggregator.ledgers();
-    let interrupted = matches!(ended.ending, Ending::Interrupted { .. });
+    // A run that nobody came online for was cut short as well, if not by its user: the exit code tells the two apart.
+    let interrupted = matches!(ended.ending, Ending::Interrupted { .. } | Ending::NobodyCameOnline);
     let verdict = verdict::judge(interrupted, &aggregator.observations(ended.until));
     let slo = objectives::judge(run, &order.profile.slos, aggregator.totals(), &ledgers);
     let mut reasons = exit::reasons_of(verdict.state, &slo);
+    if ended.ending == Ending::NobodyCameOnline {
+        reasons.retain(|(code, _)| *code != ExitCode::Interrupted);
+    }
     add_endings(ended, &mut reasons);
     add_nothing_measured(run, aggregator, &ledgers, ended.until, &mut reasons);
     let mut generator = aggregator.generator.clone();
