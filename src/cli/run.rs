@@ -61,7 +61,8 @@ pub(super) struct RunArgs {
     /// Where the embedded server writes down what it really did, for target loopback:.
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
-    /// Socket buffers of the users' connections in bytes, as asked of the kernel: to see back-pressure.
+    /// Socket buffers of the users' connections in bytes, as asked of the kernel, and what the embedded server has to receive
+    /// with: to see back-pressure.
     #[arg(long, value_name = "BYTES", hide = true)]
     socket_buffer: Option<usize>,
 }
@@ -158,6 +159,7 @@ fn own_server(
     server.faults = load::faults(args.fault.as_deref())?;
     let mut options = LoopbackOptions::new(server, epoch);
     options.truth_file.clone_from(&args.truth);
+    options.sockets.receive_buffer = args.socket_buffer;
     let directory = Box::new(Population::new(profile.groups.clone()));
     let started = Loopback::start(&options, directory);
     started.map(Some).map_err(|error| Failure::new(ExitCode::CannotConnect, error.to_string()))

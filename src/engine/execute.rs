@@ -307,10 +307,12 @@ fn conclude(
 
 fn add_endings(ended: &Ended, reasons: &mut Vec<(ExitCode, String)>) {
     match ended.ending {
-        Ending::Planned | Ending::Interrupted { .. } => {}
-        Ending::NobodyCameOnline => {
+        Ending::Interrupted { .. } => {}
+        Ending::Planned if ended.aggregator.logins().0 > 0 => {}
+        Ending::Planned | Ending::NobodyCameOnline => {
             let first = ended.aggregator.totals().errors().into_iter().next();
-            let why = first.map_or_else(String::new, |error| {
+            let silence = || ": the target did not answer before the run was over".to_owned();
+            let why = first.map_or_else(silence, |error| {
                 let example =
                     if error.example.is_empty() { String::new() } else { format!(" ({})", error.example) };
                 format!(": {} at {}{example}", error.condition, error.step)
