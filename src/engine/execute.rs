@@ -229,7 +229,10 @@ fn preamble(order: &Order, run: &Run, preflight: &Preflight) -> Preamble {
             overrides: profile.source.overrides.clone(),
             activities: activities.collect(),
         },
-        host: preflight.host.clone(),
+        host: results::Host {
+            epoch_monotonic_ns: Some(order.epoch.as_monotonic_nanos()),
+            ..preflight.host.clone()
+        },
         target: Target { cross_target_share: cross_target_share(run), ..target_facts(order) },
         layout: aggregate::layout(run, groups),
     }
