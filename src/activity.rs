@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::profile::{Keys, KindSpec, Planned, Recipients, Registry, Reported, SizeDistribution, Vocabulary};
-use crate::sample::{LedgerKind, OperationSpec, Token, TokenKind};
+use crate::sample::{LedgerCounts, LedgerKind, OperationSpec, Token, TokenKind};
 
 /// Every activity there is.
 pub const FEATURES: &[Feature] = &[message::FEATURE, ping::FEATURE];
@@ -119,20 +119,15 @@ impl Registry for Features {
 const BODY_BYTES_MAX: u32 = 65_536;
 
 /// The columns of every ledger, as SLOs name them.
-const LEDGER_COLUMNS: &[&str] = &[
-    "expected",
-    "delivered",
-    "lost",
-    "failed",
-    "indeterminate",
-    "late",
-    "reordered",
-    "duplicated",
-    "misdelivered",
-    "unsent",
-    "replayed",
-    "stale",
-];
+const LEDGER_COLUMNS: &[&str] = &{
+    let mut names = [""; LedgerCounts::COLUMNS.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = LedgerCounts::COLUMNS[index].0;
+        index += 1;
+    }
+    names
+};
 
 /// What is measured of every login, whatever the activities are.
 pub const LOGIN_OPERATIONS: &[OperationSpec] = &[

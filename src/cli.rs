@@ -34,7 +34,7 @@ Examples:
   xmpp-bench profile show profiles/quickstart.toml
   xmpp-bench serve --listen 127.0.0.1:5222
 
-Exit codes: 0 ok, 1 internal error, 2 usage or profile error, 3 cannot connect or log in, 4 an SLO failed or is
+Exit codes: 0 ok, 1 internal error, 2 usage or profile error, 3 cannot connect or log in, 4 an SLO failed or is \
 undecided, 5 regression, 6 not enough evidence, 7 measurement not trustworthy, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]

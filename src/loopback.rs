@@ -1,6 +1,6 @@
 //! The embedded server behind real sockets, on threads of its own.
 //!
-//! [`Loopback::start`] binds, makes a certificate on the spot, and runs the [`Server`](crate::server::Server) on a
+//! [`Loopback::start`] binds, makes a certificate on the spot, and runs the [`Server`] on a
 //! thread named `xb-server`; its truth is written by a second one, `xb-server-truth`. What it counts and what it writes
 //! down is made where bytes are handed to write, and shares nothing with what the generator records.
 //!
@@ -143,7 +143,7 @@ impl Loopback {
             limits: options.limits.clone(),
             socket: options.sockets,
             tls_server: uses_tls(options).then_some(tls),
-            derive: Some(DerivePool::start(1, None).map_err(LoopbackError::Thread)?),
+            derive: Some(DerivePool::start("xb-server-key", 1, None).map_err(LoopbackError::Thread)?),
             freeze: Some(freeze.clone()),
             ..DriverConfig::new(options.epoch)
         };

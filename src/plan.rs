@@ -39,7 +39,7 @@ pub struct Action {
     pub at: Offset,
     /// Who.
     pub sender: u32,
-    /// To whom, for activities between users; `None` also when nobody suitable is planned online.
+    /// To whom, for activities between users.
     pub recipient: Option<u32>,
     /// Body size in bytes, for activities that have one.
     pub size: u32,
@@ -158,16 +158,17 @@ impl Plan {
         Some(Choice { sender, online, draw })
     }
 
-    fn complete(&self, activity: u16, number: u64, at: Offset, choice: Choice) -> Action {
+    /// Fills in to whom and how much. Whoever has nobody to write to writes to nobody, and that is the plan.
+    fn complete(&self, activity: u16, number: u64, at: Offset, choice: Choice) -> Option<Action> {
         let Choice { sender, online, mut draw } = choice;
         let plan = &self.activities[usize::from(activity)];
         let recipient = match plan.recipients {
             Recipients::Server => None,
-            Recipients::Online => self.population.other_online(sender, online, at, &mut draw),
-            Recipients::Contact => self.population.contact_online(sender, at, &mut draw),
+            Recipients::Online => Some(self.population.other_online(sender, online, at, &mut draw)?),
+            Recipients::Contact => Some(self.population.contact_online(sender, at, &mut draw)?),
         };
         let size = plan.size.map_or(0, |size| size.sample(&mut draw));
-        Action { activity, number, at, sender, recipient, size }
+        Some(Action { activity, number, at, sender, recipient, size })
     }
 }
 

@@ -55,10 +55,6 @@ impl Recorder {
             }
             Note::Arrive(arrive) => self.ledger.arrive(arrive),
             Note::Fail { token, class, .. } => self.ledger.fail(&token, class),
-            Note::Void { user, at } => {
-                self.ledger.void(|other| other == user, at, &mut self.log.samples);
-                None
-            }
         };
         self.log.samples.extend(sample);
     }

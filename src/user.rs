@@ -2,7 +2,7 @@
 //!
 //! A user logs in (RFC 6120 negotiation, roster, initial presence), then writes what the plan asks and reads what comes, and
 //! leaves when told. It owns one channel, no buffer while idle and no timer: its worker keeps one deadline per login under
-//! way. Logging in lives in [`login`], being online in [`session`]; this file is the life between them.
+//! way. Logging in lives in `login`, being online in `session`; this file is the life between them.
 //!
 //! Invariants: a user speaks only after it was told to begin; after its [`Report::Ended`] it is idle and can begin again;
 //! every begun login ends in exactly one `login` sample.

@@ -2,7 +2,7 @@
 //!
 //! Bytes come in through a [`StreamReader`], which cuts them into items ([`Framer`]), holds them against the rules
 //! of XML streams ([`strict`]) and shows them as views ([`Header`], [`Element`]). Bytes go out through the builders
-//! in [`write`]. Between them stands [`Negotiation`], the client's way from an open connection to a bound session,
+//! in [`mod@write`]. Between them stands [`Negotiation`], the client's way from an open connection to a bound session,
 //! and [`sasl`], both halves of the mechanisms.
 //!
 //! Invariants:

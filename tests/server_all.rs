@@ -1,5 +1,7 @@
 //! The embedded server, told as stories: transcripts, routing, faults and their truth, hostile input, real sockets.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "server_all/faults.rs"]
 mod faults;
 #[path = "server_all/hostile.rs"]

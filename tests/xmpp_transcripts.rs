@@ -43,9 +43,10 @@ impl Client {
     fn new(line: &str) -> Self {
         let value = |key: &str| line.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
         let flag = |key: &str| line.split(' ').any(|word| word == key);
-        let mechanisms = value("mechanisms").map_or(Mechanism::ALL.to_vec(), |names| {
-            names.split(',').map(|name| Mechanism::from_name(name).expect(name)).collect()
-        });
+        let mechanisms = value("mechanisms").map_or_else(
+            || Mechanism::ALL.to_vec(),
+            |names| names.split(',').map(|name| Mechanism::from_name(name).expect(name)).collect(),
+        );
         let config = ClientConfig {
             domain: "localhost".to_owned(),
             tls: match value("tls") {
@@ -61,7 +62,7 @@ impl Client {
             username: user.into(),
             password: value("password").expect("a user has a password").into(),
         });
-        let nonce = STANDARD.decode(NONCE).unwrap().try_into().unwrap();
+        let nonce = STANDARD.decode(NONCE).expect("base64").try_into().expect("18 bytes");
         let resource = value("resource").map(Arc::from);
         let mut client = Self {
             negotiation: Negotiation::new(config.into(), credentials, resource, nonce, flag("secured")),
@@ -88,10 +89,7 @@ impl Client {
                 Item::Element(element) => negotiation.handle_element(&element, out),
                 Item::Close => Err(negotiation.handle_close(out)),
             };
-            follow(negotiation, done, out, told).map(|flow| {
-                secure |= flow == Flow::Stop;
-                flow
-            })
+            follow(negotiation, done, out, told).inspect(|&flow| secure |= flow == Flow::Stop)
         });
         match end {
             Ok(0) if secure => {
@@ -162,7 +160,7 @@ fn play(name: &str, text: &str, split: bool) {
     for (at, line) in lines {
         let context = format!("{name}, step {at}");
         if let Some(expected) = line.strip_prefix("C: ") {
-            let written = String::from_utf8(std::mem::take(&mut client.out)).unwrap();
+            let written = String::from_utf8(std::mem::take(&mut client.out)).expect("UTF-8");
             assert_eq!(written, expected, "{context}");
         } else if let Some(expected) = line.strip_prefix("-- ") {
             assert!(!client.told.is_empty(), "{context}: nothing told, not {expected}");

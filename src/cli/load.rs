@@ -51,13 +51,34 @@ pub(super) fn keys_path(profile: &Profile<Activity>) -> Option<PathBuf> {
 
 /// The command line with passwords blotted out.
 pub(super) fn blotted_command() -> Vec<String> {
-    std::env::args_os()
-        .map(|word| {
-            let word = word.to_string_lossy();
-            match word.split_once('=') {
-                Some((key, _)) if key.ends_with("password") => format!("{key}=***"),
-                _ => word.into_owned(),
-            }
-        })
-        .collect()
+    std::env::args_os().map(|word| blotted(&word.to_string_lossy())).collect()
+}
+
+/// Whatever stands behind the `=` of a password, however the word is built: `--set=users.0.password=x`,
+/// `users.0={password="x"}`.
+fn blotted(word: &str) -> String {
+    let key_end = word.find("password").map(|at| at + "password".len());
+    match key_end.and_then(|end| Some(end + word[end..].find('=')?)) {
+        Some(equals) => format!("{}=***", &word[..equals]),
+        None => word.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::blotted;
+
+    #[test]
+    fn passwords_are_blotted_out_however_they_are_written() {
+        for (word, seen) in [
+            ("users.0.password=x", "users.0.password=***"),
+            ("--set=users.0.password=x=y", "--set=users.0.password=***"),
+            ("users.0.\"password\" = x", "users.0.\"password\" =***"),
+            ("users.0={count=1,password=\"x\"}", "users.0={count=1,password=***"),
+            ("users.0.count=3", "users.0.count=3"),
+            ("password", "password"),
+        ] {
+            assert_eq!(blotted(word), seen);
+        }
+    }
 }

@@ -52,7 +52,7 @@ pub(super) struct RunArgs {
     /// No progress.
     #[arg(long, short)]
     quiet: bool,
-    /// Worker threads [default: one per CPU, one fewer with the embedded server].
+    /// Worker threads [default: one per CPU, one fewer if the server is on this machine].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     workers: Option<u16>,
     /// Faults of the embedded server (`delay=5ms,loss=1%`), for target loopback:.
@@ -61,7 +61,8 @@ pub(super) struct RunArgs {
     /// Where the embedded server writes down what it really did, for target loopback:.
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
-    /// Socket buffers of the users' connections in bytes, as asked of the kernel: to see back-pressure.
+    /// Socket buffers of the users' connections in bytes, as asked of the kernel, and what the embedded server has to receive
+    /// with: to see back-pressure.
     #[arg(long, value_name = "BYTES", hide = true)]
     socket_buffer: Option<usize>,
 }
@@ -123,6 +124,7 @@ fn order(args: &RunArgs, profile: &Arc<Profile<Activity>>, server: Option<&Loopb
             .map(|server| OwnServer { address: server.address(), ca_pem: server.ca_pem().into() }),
         keys: load::keys_path(profile),
         socket,
+        warn: |text| terminal::say(&format!("warning: {text}")),
         epoch,
     }
 }
@@ -157,6 +159,7 @@ fn own_server(
     server.faults = load::faults(args.fault.as_deref())?;
     let mut options = LoopbackOptions::new(server, epoch);
     options.truth_file.clone_from(&args.truth);
+    options.sockets.receive_buffer = args.socket_buffer;
     let directory = Box::new(Population::new(profile.groups.clone()));
     let started = Loopback::start(&options, directory);
     started.map(Some).map_err(|error| Failure::new(ExitCode::CannotConnect, error.to_string()))

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::{Failure, load, terminal};
 use crate::clock::Epoch;
 use crate::engine::exit::ExitCode;
-use crate::loopback::{Loopback, LoopbackOptions};
+use crate::loopback::{Loopback, LoopbackError, LoopbackOptions};
 use crate::server::options::{Admission, StartTls};
 use crate::server::{Directory, Population, ServerOptions};
 
@@ -57,7 +57,7 @@ pub(super) struct ServeArgs {
     /// Write down here, per token, what was really done.
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
-    /// Write the certificate authority here, for target.ca_file.
+    /// Write the certificate authority here, for `target.ca_file`.
     #[arg(long, value_name = "FILE")]
     ca_out: Option<PathBuf>,
 }
@@ -73,8 +73,10 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let (options, directory) = options(args)?;
     let stop = super::run::listen_for_signals()?;
     crate::net::facts::raise_descriptor_limit();
-    let server = Loopback::start(&options, directory)
-        .map_err(|error| Failure::new(ExitCode::CannotConnect, error.to_string()))?;
+    let server = Loopback::start(&options, directory).map_err(|error| match error {
+        LoopbackError::NotLoopback(_) => Failure::usage(format!("{error} with --allow-remote")),
+        _ => Failure::new(ExitCode::CannotConnect, error.to_string()),
+    })?;
     if let Some(path) = &args.ca_out {
         std::fs::write(path, server.ca_pem())
             .map_err(|error| Failure::usage(format!("cannot write `{}`: {error}", path.display())))?;

@@ -176,9 +176,14 @@ impl Aggregator {
         &self.totals
     }
 
-    /// The journal, to write its end; and why it broke, if it did.
-    pub const fn journal(&mut self) -> (Option<&mut JournalWriter<File>>, Option<&JournalWriteError>) {
-        (self.journal.as_mut(), self.journal_error.as_ref())
+    /// The journal, to write its end.
+    pub const fn take_journal(&mut self) -> Option<JournalWriter<File>> {
+        self.journal.take()
+    }
+
+    /// Why the journal broke off, if it did.
+    pub const fn journal_error(&self) -> Option<&JournalWriteError> {
+        self.journal_error.as_ref()
     }
 
     /// The accounts, per phase.
@@ -277,7 +282,8 @@ impl Aggregator {
             .unwrap_or_default()
     }
 
-    /// Asked minus done at the end of each second of a phase, over all operations but logins.
+    /// What was open at the end of each second of a phase and would be done later, over all operations but logins. What
+    /// ended any other way waits for nothing: it counts against `done`, not here.
     fn backlog(&self, index: usize) -> Vec<f64> {
         let window = self.run.plan.phases()[index].window;
         let (first, last) = (window.start.second() as usize, window.end.second() as usize);
@@ -289,7 +295,7 @@ impl Aggregator {
             for (name, columns) in &series.operations {
                 if !logins.iter().any(|login| login.name == name) {
                     let at = |column: &Vec<u64>| column.get(second).copied().unwrap_or(0) as f64;
-                    level += at(&columns.asked) - at(&columns.indeterminate) - at(&columns.done);
+                    level += at(&columns.done_by_intended) - at(&columns.done);
                 }
             }
             levels.push(level);

@@ -5,6 +5,7 @@
 //! ways, and always with a result: the plan ended and the ledger settled or the drain ran out; nobody could log in; the user
 //! interrupted it once (it drains) or twice (it does not).
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -25,6 +26,8 @@ const INBOX_CAPACITY: usize = 1 << 17;
 const LOOK_UP: Duration = Duration::from_millis(100);
 /// How long after their leave timeout workers may take to say their last.
 const LAST_WORDS: Duration = Duration::from_secs(8);
+/// Seconds whose response times are shown together.
+const RECENT_SECONDS: usize = 5;
 /// Failed logins, with none that succeeded, after which the run is given up.
 const HOPELESS_LOGINS: u64 = 10;
 
@@ -50,7 +53,7 @@ pub struct Standing<'a> {
     pub asked_per_second: f64,
     /// Ledger entries open.
     pub open: u64,
-    /// The last closed second.
+    /// The counts of the last closed second, the percentiles of the last few.
     pub recent: &'a Recent,
     /// Logins that succeeded, and attempts that failed.
     pub logins: (u64, u64),
@@ -115,6 +118,7 @@ pub fn conduct(
         inboxes: workers.inboxes,
         aggregator,
         recent: Recent::default(),
+        seconds: VecDeque::new(),
         next_second: Offset::from_nanos(1_500_000_000),
         stage: Stage::Phases,
         stage_until: run.plan.end(),
@@ -124,7 +128,17 @@ pub fn conduct(
     while conductor.turn(&reports, commands) {
         show(&conductor.standing());
     }
-    let worker_errors = join(workers.threads);
+    // A worker that has not said its last is stuck: waiting for it would hang the run with it.
+    let worker_errors = if conductor.aggregator.all_finished() {
+        join(workers.threads)
+    } else {
+        let stuck = workers.threads.iter().any(|thread| !thread.is_finished());
+        if stuck {
+            vec!["a worker did not end: this is a bug in xmpp-bench".to_owned()]
+        } else {
+            join(workers.threads)
+        }
+    };
     if !worker_errors.is_empty() {
         conductor.ending = Ending::WorkersFailed;
     }
@@ -179,6 +193,7 @@ struct Conductor {
     inboxes: Vec<InboxSender<Message>>,
     aggregator: Aggregator,
     recent: Recent,
+    seconds: VecDeque<Recent>,
     next_second: Offset,
     stage: Stage,
     stage_until: Offset,
@@ -193,7 +208,8 @@ impl Conductor {
         let now = self.epoch.now();
         if now >= self.next_second {
             observe::look(now.second(), &mut self.aggregator.generator);
-            self.recent = self.aggregator.close_second(now);
+            let closed = self.aggregator.close_second(now);
+            self.note_recent(closed);
             self.next_second = Offset::from_nanos(u64::from(now.second()) * 1_000_000_000 + 1_500_000_000);
         }
         while let Ok(Command::Interrupt) = commands.try_recv() {
@@ -202,6 +218,21 @@ impl Conductor {
         self.move_on(now);
         let silent = self.stage == Stage::Leaving && now > self.stage_until;
         workers_alive && !self.aggregator.all_finished() && !silent
+    }
+
+    /// Counts are of the last second, percentiles of the last few: one second seldom holds enough for a p99.
+    fn note_recent(&mut self, closed: Recent) {
+        if self.seconds.len() == RECENT_SECONDS {
+            self.seconds.pop_front();
+        }
+        let mut shown =
+            Recent { ended: closed.ended, done: closed.done, errors: closed.errors, ..Recent::default() };
+        self.seconds.push_back(closed);
+        for second in &self.seconds {
+            shown.response.merge(&second.response);
+            shown.lag.merge(&second.lag);
+        }
+        self.recent = shown;
     }
 
     fn take_reports(&mut self, reports: &Receiver<ShardReport>) -> bool {
@@ -237,7 +268,7 @@ impl Conductor {
     fn move_on(&mut self, now: Offset) {
         match self.stage {
             Stage::Phases if now >= self.stage_until => self.drain(now),
-            Stage::Phases if self.is_hopeless(now) => {
+            Stage::Phases if self.is_hopeless() => {
                 self.ending = Ending::NobodyCameOnline;
                 self.until = self.until.min(now);
                 self.leave(now, false);
@@ -250,10 +281,9 @@ impl Conductor {
     }
 
     /// Nobody came online, and not for want of time: the target is wrong, or the accounts are.
-    fn is_hopeless(&self, now: Offset) -> bool {
+    fn is_hopeless(&self) -> bool {
         let (succeeded, failed) = self.aggregator.logins();
-        let due = u64::from(self.run.plan.population().planned_online(now)).max(1);
-        succeeded == 0 && (failed >= HOPELESS_LOGINS || (failed > 0 && failed >= due))
+        succeeded == 0 && failed >= HOPELESS_LOGINS.min(u64::from(self.run.users()))
     }
 
     fn drain(&mut self, now: Offset) {
@@ -271,8 +301,10 @@ impl Conductor {
     fn tell(&self, message: &Message) {
         for inbox in &self.inboxes {
             // An inbox that is full empties within a turn of its worker; one that is gone has nobody to tell.
-            while inbox.try_send(message.clone()) == Err(crate::net::InboxFull::Full) {
+            let mut tries = 1_000;
+            while inbox.try_send(message.clone()) == Err(crate::net::InboxFull::Full) && tries > 0 {
                 std::thread::sleep(Duration::from_millis(1));
+                tries -= 1;
             }
         }
     }

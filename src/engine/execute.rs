@@ -20,7 +20,6 @@ use crate::profile::{Endpoint, Profile, Tls, Trust};
 use crate::results::file::{ResultFile, WriteError};
 use crate::results::{
     self, Certificate, Conclusion, Ledgers, Preamble, RunResult, SCHEMA, Target, TlsFacts, Tool, Totals,
-    Verdict,
 };
 use crate::sample::Token;
 use crate::seed::{Draw, Stream};
@@ -43,6 +42,8 @@ pub struct Order {
     pub keys: Option<PathBuf>,
     /// Options of the connections' sockets.
     pub socket: SocketOptions,
+    /// Says to the person what the preflight found, before the run begins.
+    pub warn: fn(&str),
     /// The run's epoch; a little ahead, so that everything is in place by then.
     pub epoch: Epoch,
 }
@@ -115,10 +116,11 @@ pub fn execute(
     let targets = resolve(&order)?;
     let number = run_number(&order);
     let run = Arc::new(Run::new(Arc::clone(&order.profile), order.seed, number, targets));
-    let workers = order.workers.unwrap_or_else(|| default_workers(order.own_server.is_some()));
+    let workers = order.workers.unwrap_or_else(|| default_workers(&run));
     let ranges = run.shards(workers as u32);
     let sources = order.profile.target.source_addresses.len();
     let preflight = preflight::look(&run, sources, order.own_server.is_some(), ranges.len())?;
+    preflight.warnings.iter().for_each(|warning| (order.warn)(warning));
     let place = ResultFile::create(&order.out)?;
     let preamble = preamble(&order, &run, &preflight);
     let totals = Totals::new(preamble.layout.clone())?;
@@ -142,10 +144,11 @@ pub fn execute(
     Ok(finish(place, preamble, ended, conclusion))
 }
 
-/// One per CPU; the embedded server has a CPU of its own where there is one to spare.
-fn default_workers(own_server: bool) -> usize {
+/// One per CPU; a server on this machine has a CPU of its own where there is one to spare.
+fn default_workers(run: &Run) -> usize {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if own_server { cpus.saturating_sub(1).max(1) } else { cpus }
+    let server_is_here = run.targets.iter().any(|(address, _)| address.ip().is_loopback());
+    if server_is_here { cpus.saturating_sub(1).max(1) } else { cpus }
 }
 
 /// Tells runs apart in tokens: from the seed and the wall clock, so that what an earlier run left behind is known as such.
@@ -189,7 +192,7 @@ fn driver_config(order: &Order, keys: &Arc<KeyFile>) -> Result<DriverConfig, Exe
     }
     let threads = std::thread::available_parallelism().map_or(1, |cpus| cpus.get().div_ceil(2)).min(4);
     let cache: Arc<dyn crate::net::KeyCache> = Arc::clone(keys) as _;
-    driver.derive = Some(DerivePool::start(threads, Some(cache))?);
+    driver.derive = Some(DerivePool::start("xb-derive", threads, Some(cache))?);
     Ok(driver)
 }
 
@@ -230,7 +233,7 @@ fn preamble(order: &Order, run: &Run, preflight: &Preflight) -> Preamble {
             epoch_monotonic_ns: Some(order.epoch.as_monotonic_nanos()),
             ..preflight.host.clone()
         },
-        target: target_facts(order),
+        target: Target { cross_target_share: cross_target_share(run), ..target_facts(order) },
         layout: aggregate::layout(run, groups),
     }
 }
@@ -253,6 +256,24 @@ fn target_facts(order: &Order) -> Target {
     }
 }
 
+/// The share of messages between users of different targets, over the plan's first actions; one target has none.
+fn cross_target_share(run: &Run) -> f64 {
+    const LOOKED_AT: usize = 100_000;
+    let targets = run.targets.len() as u32;
+    if targets < 2 {
+        return 0.0;
+    }
+    let mut cursor = run.plan.cursor(0, run.users());
+    let actions = std::iter::from_fn(|| cursor.take_due(crate::units::Offset::MAX)).take(LOOKED_AT);
+    let pairs = actions.filter_map(|action| Some((action.sender, action.recipient?)));
+    let (mut crossing, mut all) = (0u32, 0u32);
+    for (sender, recipient) in pairs {
+        all += 1;
+        crossing += u32::from(sender % targets != recipient % targets);
+    }
+    f64::from(crossing) / f64::from(all.max(1))
+}
+
 fn conclude(
     order: &Order,
     run: &Arc<Run>,
@@ -262,14 +283,18 @@ fn conclude(
 ) -> Conclusion {
     let aggregator = &ended.aggregator;
     let ledgers = aggregator.ledgers();
-    let interrupted = matches!(ended.ending, Ending::Interrupted { .. });
-    let mut verdict = verdict::judge(interrupted, &aggregator.observations(ended.until));
+    // A run that nobody came online for was cut short as well, if not by its user: the exit code tells the two apart.
+    let interrupted = matches!(ended.ending, Ending::Interrupted { .. } | Ending::NobodyCameOnline);
+    let verdict = verdict::judge(interrupted, &aggregator.observations(ended.until));
     let slo = objectives::judge(run, &order.profile.slos, aggregator.totals(), &ledgers);
     let mut reasons = exit::reasons_of(verdict.state, &slo);
+    if ended.ending == Ending::NobodyCameOnline {
+        reasons.retain(|(code, _)| *code != ExitCode::Interrupted);
+    }
     add_endings(ended, &mut reasons);
     add_nothing_measured(run, aggregator, &ledgers, ended.until, &mut reasons);
-    note(&mut verdict);
     let mut generator = aggregator.generator.clone();
+    generator.strict_share = 1.0 / f64::from(crate::user::STRICT_SHARE);
     generator.workers = aggregator.workers(ranges);
     generator.descriptors.limit = preamble.host.limits.descriptors;
     Conclusion {
@@ -283,19 +308,14 @@ fn conclude(
     }
 }
 
-fn note(verdict: &mut Verdict) {
-    verdict.notes.push(format!(
-        "read strictly: everything until a user is online, then one session in {}",
-        crate::user::STRICT_SHARE
-    ));
-}
-
 fn add_endings(ended: &Ended, reasons: &mut Vec<(ExitCode, String)>) {
     match ended.ending {
-        Ending::Planned | Ending::Interrupted { .. } => {}
-        Ending::NobodyCameOnline => {
+        Ending::Interrupted { .. } => {}
+        Ending::Planned if ended.aggregator.logins().0 > 0 => {}
+        Ending::Planned | Ending::NobodyCameOnline => {
             let first = ended.aggregator.totals().errors().into_iter().next();
-            let why = first.map_or_else(String::new, |error| {
+            let silence = || ": the target did not answer before the run was over".to_owned();
+            let why = first.map_or_else(silence, |error| {
                 let example =
                     if error.example.is_empty() { String::new() } else { format!(" ({})", error.example) };
                 format!(": {} at {}{example}", error.condition, error.step)
@@ -364,7 +384,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Puts the result together, checks that it does not contradict itself, and writes it.
 fn finish(place: ResultFile, preamble: Preamble, mut ended: Ended, mut conclusion: Conclusion) -> Finished {
-    if let (_, Some(error)) = ended.aggregator.journal() {
+    if let Some(error) = ended.aggregator.journal_error() {
         conclusion.verdict.notes.push(format!("the journal broke off during the run: {error}"));
     }
     let mut result = results::assemble(preamble, ended.aggregator.totals(), conclusion.clone(), true);
@@ -373,6 +393,12 @@ fn finish(place: ResultFile, preamble: Preamble, mut ended: Ended, mut conclusio
         let bug = |text: &String| (ExitCode::Internal, format!("the result contradicts itself: {text}"));
         let kept = result.exit.reasons.iter().map(|reason| (code_of(reason.code), reason.reason.clone()));
         result.exit = exit::decide(contradictions.iter().map(bug).chain(kept).collect());
+    }
+    // The journal gets its end too: if the result cannot be written, it holds the same.
+    if let Some(journal) = ended.aggregator.take_journal()
+        && let Err(error) = journal.conclude(&conclusion)
+    {
+        result.verdict.notes.push(format!("the journal could not be ended: {error}"));
     }
     let written = place.finish(&result);
     Finished { result, written }

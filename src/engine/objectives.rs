@@ -7,7 +7,7 @@
 use crate::engine::run::Run;
 use crate::profile::{Bound, Metric, Slo as Objective};
 use crate::results::{Extended, Ledgers, Population, Slo, SloState, Totals, Unit};
-use crate::sample::{LedgerCounts, LedgerKind};
+use crate::sample::LedgerKind;
 
 /// Judges every objective in every measured phase.
 pub fn judge(run: &Run, objectives: &[Objective], totals: &Totals, ledgers: &[Ledgers]) -> Vec<Slo> {
@@ -87,7 +87,7 @@ fn ledger_seen(ledgers: &Ledgers, ledger: &str, column: &str, bound: Bound) -> S
     let kind =
         LedgerKind::ALL.into_iter().find(|kind| kind.as_str() == ledger).unwrap_or(LedgerKind::Message);
     let counts = ledgers.of(kind);
-    let value = column_of(counts, column) as f64;
+    let value = counts.column(column).unwrap_or(0) as f64;
     let expected = counts.expected;
     let of = "expected copies";
     match bound {
@@ -124,22 +124,5 @@ fn decide(objective: &Objective, seen: &Seen) -> (SloState, String) {
         (SloState::Failed, "it lies among operations that never completed".to_owned())
     } else {
         (SloState::Failed, "beyond its bound".to_owned())
-    }
-}
-
-fn column_of(counts: &LedgerCounts, column: &str) -> u64 {
-    match column {
-        "expected" => counts.expected,
-        "delivered" => counts.delivered,
-        "lost" => counts.lost,
-        "failed" => counts.failed,
-        "indeterminate" => counts.indeterminate,
-        "late" => counts.late,
-        "reordered" => counts.reordered,
-        "duplicated" => counts.duplicated,
-        "misdelivered" => counts.misdelivered,
-        "unsent" => counts.unsent,
-        "replayed" => counts.replayed,
-        _ => counts.stale,
     }
 }

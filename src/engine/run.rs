@@ -65,8 +65,6 @@ pub struct PlannedActivity {
     pub operation: OperationId,
     /// What its tokens say it is.
     pub token: TokenKind,
-    /// Whether its stanzas go to another user.
-    pub has_recipient: bool,
     /// How often.
     pub pace: Pace,
 }
@@ -98,7 +96,7 @@ impl Run {
             login_rates: profile
                 .groups
                 .iter()
-                .map(|g| g.login_rate.map(|rate| rate.as_per_second()))
+                .map(|g| g.login_rate.map(super::super::units::Rate::as_per_second))
                 .collect(),
             targets,
             profile,
@@ -169,7 +167,6 @@ impl Run {
 }
 
 fn planned_activities(profile: &Profile<Activity>, operations: &[OperationSpec]) -> Vec<PlannedActivity> {
-    use crate::profile::{Planned, Recipients};
     profile
         .activities
         .iter()
@@ -177,7 +174,6 @@ fn planned_activities(profile: &Profile<Activity>, operations: &[OperationSpec])
             behaviour: Arc::clone(&plan.activity.behaviour),
             operation: id_of(operations, plan.activity.feature.operation.name),
             token: plan.activity.feature.token,
-            has_recipient: plan.activity.recipients() != Recipients::Server,
             pace: plan.pace,
         })
         .collect()

@@ -4,8 +4,8 @@
 //! A shard handles one due thing per call of [`Machine::handle_timeout`], so that every operation is offered at the instant
 //! its bytes really are handed over: lateness is lag, and not hidden in a batch.
 //!
-//! What is due goes in this order: planned actions, the second's tick, then logins and retries. Logins wait for others'
-//! messages, never the other way round.
+//! What is due goes in this order: the second's tick (so that a shard that can't keep up still reports), planned actions, then
+//! logins and retries. Logins wait for others' messages, never the other way round.
 //!
 //! Life: running → stopping (no new operations; users stay online; the ledger settles) → leaving (streams are closed) →
 //! finished. The coordinator moves all shards through it together, because a shard whose own account is settled still reads
@@ -228,7 +228,7 @@ impl Shard {
         let run = Arc::clone(&self.run);
         let activity = &run.activities[usize::from(action.activity)];
         let group = run.group_of(action.sender).id;
-        match self.obstacle(action, activity.has_recipient) {
+        match self.obstacle(action) {
             Some(reason) => self.recorder.unsent(activity.operation, group, action.at, reason),
             None => {
                 let Some(sequence) = self.recorder.next_sequence() else {
@@ -253,19 +253,15 @@ impl Shard {
     }
 
     /// Why an action cannot be started, if it cannot.
-    fn obstacle(&self, action: &Action, needs_recipient: bool) -> Option<Unsent> {
+    fn obstacle(&self, action: &Action) -> Option<Unsent> {
         let user = &self.users[(action.sender - self.range.start) as usize];
         if !user.is_online() {
             return Some(Unsent::SenderOffline);
         }
-        if needs_recipient {
-            match action.recipient {
-                None => return Some(Unsent::NoRecipient),
-                Some(recipient) if !self.online.contains(UserIndex(recipient)) => {
-                    return Some(Unsent::RecipientOffline);
-                }
-                Some(_) => {}
-            }
+        if let Some(recipient) = action.recipient
+            && !self.online.contains(UserIndex(recipient))
+        {
+            return Some(Unsent::RecipientOffline);
         }
         (user.queued_bytes() > QUEUE_BYTES_MAX).then_some(Unsent::QueueFull)
     }
@@ -325,7 +321,6 @@ impl Shard {
             Note::Expect(expect) => expect.token.sender,
             Note::Arrive(arrive) => arrive.token.sender,
             Note::Fail { token, .. } => token.sender,
-            Note::Void { user, .. } => *user,
         };
         let owner = self.peers.owner_of(sender);
         if owner == usize::from(self.number) {
@@ -427,13 +422,13 @@ impl Machine for Shard {
     }
 
     fn handle_timeout(&mut self, now: Offset, out: &mut Outbox) {
+        if now >= self.watch.next_tick {
+            return self.tick(now);
+        }
         if self.life == Life::Running
             && let Some(action) = self.cursor.take_due(now)
         {
             return self.act(now, &action, out);
-        }
-        if now >= self.watch.next_tick {
-            return self.tick(now);
         }
         self.attend_logins(now, out);
         self.finish_if_gone(now);

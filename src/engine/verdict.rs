@@ -30,7 +30,7 @@ pub struct PhaseObservation {
     pub done: u64,
     /// Of these, not started for our own reasons.
     pub unsent_ours: u64,
-    /// Asked minus done at the end of each second.
+    /// What was open at the end of each second and would be done later.
     pub backlog: Vec<f64>,
 }
 
@@ -100,7 +100,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         predicate: "backlog slope",
-        holds_when: "asked − done grows: the 99.9 % interval of its slope lies above 0 and it grew by more than 1 % of a \
+        holds_when: "what is open grows: the 99.9 % interval of its slope lies above 0 and it grew by more than 1 % of a \
                      second's load",
         window: "measured phase, at the end of each second",
         state: VerdictState::ServerLimited,
@@ -196,12 +196,12 @@ mod tests {
     fn each_row_of_the_table_convicts_and_no_other_does() {
         let cases: Vec<(&str, VerdictState, PhaseObservation)> = vec![
             (
-                "lag",
+                "lag p99",
                 VerdictState::GeneratorLimited,
                 PhaseObservation { lag_p99: Some(Duration::from_micros(1_001)), ..healthy() },
             ),
             (
-                "turn",
+                "turn p99",
                 VerdictState::GeneratorLimited,
                 PhaseObservation { turn_p99: Some(Duration::from_micros(1_001)), ..healthy() },
             ),

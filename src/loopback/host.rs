@@ -66,6 +66,10 @@ impl Host for ServerHost {
     }
 
     fn turn_ended(&mut self, turn: Turn, _stats: &DriverStats) {
+        // Asking what froze takes a lock: as often as a batch is sent, and not every turn.
+        if self.truth.as_ref().is_some_and(|truth| truth.is_old(turn.ended)) {
+            self.note_freezes();
+        }
         if let Some(truth) = &mut self.truth {
             self.server.take_truth(truth.batch());
             truth.turn_ended(turn.ended);

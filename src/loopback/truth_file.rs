@@ -1,7 +1,7 @@
 //! The truth file, written by a thread of its own so that neither encoding nor the disk delays a copy.
 //!
 //! Lines travel in batches through a bounded channel. If the disk cannot follow, the server's thread keeps up to
-//! [`PENDING_MAX`] lines and then waits for it: a truth with holes would be none.
+//! `PENDING_MAX` lines and then waits for it: a truth with holes would be none.
 
 use std::fs::File;
 use std::io::Write;
@@ -103,10 +103,15 @@ impl TruthSender {
         &mut self.batch
     }
 
+    /// Whether the last batch was sent long enough ago for another, however small.
+    pub(super) fn is_old(&self, now: Offset) -> bool {
+        now.since(self.sent) >= BATCH_AGE
+    }
+
     /// Sends what has gathered if it is enough or old enough, without waiting unless far too much has.
     pub(super) fn turn_ended(&mut self, now: Offset) {
-        let ripe = self.batch.len() >= BATCH || now.since(self.sent) >= BATCH_AGE;
-        if self.batch.is_empty() || !ripe {
+        let ripe = self.batch.len() >= BATCH || self.is_old(now);
+        if !ripe || self.batch.is_empty() {
             return;
         }
         if self.batch.len() >= PENDING_MAX {

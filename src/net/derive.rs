@@ -24,21 +24,21 @@ pub trait KeyCache: Send + Sync {
     fn put(&self, job: &Derivation, key: &[u8]);
 }
 
-/// Threads named `xb-derive-N` that run PBKDF2; shared by all workers of a process. They end when it is dropped.
+/// Threads that run PBKDF2, named after their owner so that their CPU time can be told apart; shared by all workers of a process. They end when it is dropped.
 pub struct DerivePool {
     cache: Option<Arc<dyn KeyCache>>,
     jobs: Arc<Jobs>,
 }
 
 impl DerivePool {
-    /// A pool of 1 to 4 threads, with a cache asked first.
-    pub fn start(threads: usize, cache: Option<Arc<dyn KeyCache>>) -> io::Result<Arc<Self>> {
+    /// A pool of 1 to 4 threads named `NAME-N` (the kernel shows 15 bytes), with a cache asked first.
+    pub fn start(name: &str, threads: usize, cache: Option<Arc<dyn KeyCache>>) -> io::Result<Arc<Self>> {
         let jobs = Arc::new(Jobs::default());
         let pool = Arc::new(Self { cache, jobs });
         for number in 0..threads.clamp(1, 4) {
             let (jobs, cache) = (Arc::clone(&pool.jobs), pool.cache.clone());
             std::thread::Builder::new()
-                .name(format!("xb-derive-{number}"))
+                .name(format!("{name}-{number}"))
                 .spawn(move || work(&jobs, cache.as_deref()))?;
         }
         Ok(pool)

@@ -1,7 +1,7 @@
 //! When an activity's arrivals come: the instants of a superposed process over the whole population.
 //!
 //! N users who each act at rate r are one process of rate N·r whose arrivals pick a random user; so there is one
-//! process per activity and no timer per user. Expected-count space is cut into cells of [`CELL`] expected arrivals.
+//! process per activity and no timer per user. Expected-count space is cut into cells of `CELL` expected arrivals.
 //! What falls into a cell is a function of (seed, activity, cell) alone, so any part of the process can be made without
 //! the part before it, and nothing accumulates rounding. Within a cell a Poisson process has a Poisson number of
 //! arrivals at sorted uniform places; constant arrivals stand one apart.

@@ -48,7 +48,7 @@ impl Cursor {
             let choice = self.plan.resolve(index, arrival.number, arrival.at, arrival.user);
             self.next = choice
                 .filter(|choice| (self.first..self.end).contains(&choice.sender))
-                .map(|choice| self.plan.complete(index, arrival.number, arrival.at, choice));
+                .and_then(|choice| self.plan.complete(index, arrival.number, arrival.at, choice));
         }
     }
 

@@ -307,7 +307,7 @@ fn read_deadline(keys: &mut Keys<'_>) -> Result<Duration, Reported> {
 }
 
 /// The end of the histograms' range.
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn read_drain(keys: &mut Keys<'_>, deadline: Option<Duration>) -> Result<Duration, Reported> {
     let drain: Option<Duration> = keys.find("drain")?;

@@ -241,7 +241,9 @@ impl Ledger {
         let deadline = self.config.deadline;
         let entry = &mut self.entries[(sequence - self.base) as usize];
         entry.state = State::Delivered;
-        let sent = if entry.sent == NOT_SENT { done } else { entry.sent };
+        // The copy proves that its message had been sent: a worker that is put aside between the write and its reading
+        // of the clock notes the write later than another worker, on another CPU, read the copy.
+        let sent = entry.sent.min(done);
         let instants = Instants { intended: entry.intended, offered: entry.offered, sent, done };
         let late = done.since(entry.intended) > deadline;
         let (operation, group, overtaken) = (entry.operation, entry.group, entry.overtaken);

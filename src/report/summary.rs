@@ -109,8 +109,12 @@ fn held(evidence: &[Evidence]) -> Option<String> {
             *entry = (one, share);
         }
     }
-    let texts: Vec<String> = closest.values().map(|(one, _)| observation(one)).collect();
-    (!texts.is_empty()).then(|| texts.join("; "))
+    let brief = |one: &Evidence| {
+        let (seen, limit) = (extended(one.observed, one.unit), quantity(one.bound, one.unit));
+        format!("{} {seen} (bound {limit})", one.predicate)
+    };
+    let texts: Vec<String> = closest.values().map(|(one, _)| brief(one)).collect();
+    (!texts.is_empty()).then(|| texts.join(", "))
 }
 
 fn observation(evidence: &Evidence) -> String {
@@ -290,7 +294,8 @@ fn quantity(value: f64, unit: Unit) -> String {
     let text = match unit {
         Unit::Micros => show_micros(value.round() as u64),
         Unit::PerSecond => {
-            Rate::per_second(value).map_or_else(|| format!("{value}/s"), |rate| rate.to_string())
+            let size = Rate::per_second(value.abs()).unwrap_or(Rate::ZERO);
+            if value < 0.0 { format!("-{size}") } else { size.to_string() }
         }
         Unit::Share => show_percent(value),
         Unit::Count => show_count(value.round() as u64),

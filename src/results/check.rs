@@ -66,13 +66,15 @@ fn check_ledgers(found: &mut Findings, result: &RunResult) {
         check_equation(found, &format!("phase {}: ledger", phase.name), &phase.ledger);
     }
     for kind in LedgerKind::ALL {
-        let mut sums = [0u128; COLUMNS.len()];
+        let mut sums = [0u128; LedgerCounts::COLUMNS.len()];
         for phase in &result.phases {
-            let columns = columns(phase.ledger.of(kind));
-            sums.iter_mut().zip(columns).for_each(|(sum, column)| *sum += u128::from(column));
+            let counts = phase.ledger.of(kind);
+            let columns = LedgerCounts::COLUMNS.iter().map(|(_, read)| u128::from(read(counts)));
+            sums.iter_mut().zip(columns).for_each(|(sum, column)| *sum += column);
         }
         let place = format!("ledger.{}", kind.as_str());
-        for ((name, whole), sum) in COLUMNS.iter().zip(columns(result.ledger.of(kind))).zip(sums) {
+        for ((name, read), sum) in LedgerCounts::COLUMNS.iter().zip(sums) {
+            let whole = read(result.ledger.of(kind));
             found.equal(&place, &format!("{name} against the sum over phases"), whole.into(), sum);
         }
     }
@@ -239,37 +241,4 @@ fn check_columns(found: &mut Findings, place: &str, columns: &OperationSeries, s
 
 fn total(column: &[u64]) -> u128 {
     column.iter().copied().map(u128::from).sum()
-}
-
-const COLUMNS: [&str; 12] = [
-    "expected",
-    "delivered",
-    "lost",
-    "failed",
-    "indeterminate",
-    "late",
-    "reordered",
-    "duplicated",
-    "misdelivered",
-    "unsent",
-    "replayed",
-    "stale",
-];
-
-fn columns(counts: &LedgerCounts) -> [u64; COLUMNS.len()] {
-    let c = counts;
-    [
-        c.expected,
-        c.delivered,
-        c.lost,
-        c.failed,
-        c.indeterminate,
-        c.late,
-        c.reordered,
-        c.duplicated,
-        c.misdelivered,
-        c.unsent,
-        c.replayed,
-        c.stale,
-    ]
 }

@@ -164,6 +164,9 @@ pub struct Generator {
     pub workers: Vec<WorkerUse>,
     /// Each thread over the whole run.
     pub threads: Vec<ThreadUse>,
+    /// Share of sessions whose stanzas are held against the strict level of XML once they are online; until then all are.
+    #[serde(default)]
+    pub strict_share: f64,
     /// Memory of this process, bytes.
     pub memory_bytes: Gauge,
     /// File descriptors open.

@@ -59,7 +59,32 @@ pub struct LedgerCounts {
     pub stale: u64,
 }
 
+/// A column's name and how to read it.
+pub type Column = (&'static str, fn(&LedgerCounts) -> u64);
+
 impl LedgerCounts {
+    /// Every column, in the order of the result file.
+    pub const COLUMNS: &'static [Column] = &[
+        ("expected", |counts| counts.expected),
+        ("delivered", |counts| counts.delivered),
+        ("lost", |counts| counts.lost),
+        ("failed", |counts| counts.failed),
+        ("indeterminate", |counts| counts.indeterminate),
+        ("late", |counts| counts.late),
+        ("reordered", |counts| counts.reordered),
+        ("duplicated", |counts| counts.duplicated),
+        ("misdelivered", |counts| counts.misdelivered),
+        ("unsent", |counts| counts.unsent),
+        ("replayed", |counts| counts.replayed),
+        ("stale", |counts| counts.stale),
+    ];
+
+    /// A column by its name.
+    pub fn column(&self, name: &str) -> Option<u64> {
+        let (_, read) = Self::COLUMNS.iter().find(|(column, _)| *column == name)?;
+        Some(read(self))
+    }
+
     /// Whether the equation holds.
     pub const fn is_balanced(&self) -> bool {
         self.expected == self.delivered + self.lost + self.failed + self.indeterminate
@@ -102,13 +127,6 @@ pub enum Note {
         class: ErrorClass,
         /// When the error was read.
         done: Offset,
-    },
-    /// A user's stream ended or began: what is open towards or from it becomes indeterminate.
-    Void {
-        /// The user.
-        user: UserIndex,
-        /// When.
-        at: Offset,
     },
 }
 

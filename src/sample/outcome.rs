@@ -98,8 +98,6 @@ pub enum Unsent {
     SenderOffline,
     /// The recipient was not online when it should have been.
     RecipientOffline,
-    /// The plan found nobody to write to (too few users planned online).
-    NoRecipient,
     /// The connection's queue of bytes the peer does not read is full.
     QueueFull,
     /// A bound of ours was reached: the ledger's or a table's size.
@@ -118,7 +116,6 @@ impl Unsent {
         match self {
             Self::SenderOffline => "unsent-sender-offline",
             Self::RecipientOffline => "unsent-recipient-offline",
-            Self::NoRecipient => "unsent-no-recipient",
             Self::QueueFull => "unsent-queue-full",
             Self::OurLimit => "unsent-our-limit",
             Self::Stopped => "unsent-stopped",

@@ -11,9 +11,9 @@ use std::time::Duration;
 use crate::units::parse_duration;
 
 /// The longest delay, freeze or instant that makes sense; it bounds what the server can be made to hold.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const LONGEST: Duration = Duration::from_hours(24);
 /// The longest delay of a copy: rate × delay is held in memory.
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+const LONGEST_DELAY: Duration = Duration::from_mins(1);
 
 /// A share of copies or sessions in millionths, so that what was written in percent is kept exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -85,7 +85,7 @@ impl ServerOptions {
             session_feature: false,
             iterations: 4096,
             stanza_max: 256 * 1024,
-            login_timeout: Duration::from_secs(60),
+            login_timeout: Duration::from_mins(1),
             faults: Faults::default(),
             seed: 0,
             truth: false,

@@ -265,8 +265,15 @@ mod tests {
         for sequence in 1..=4 {
             line.submit(ms(0), copy(sequence)).unwrap();
         }
-        use Passage::{Ordinary, Reordered};
-        assert_eq!(due(&mut line, ms(0)), [(2, Ordinary), (1, Reordered), (4, Ordinary), (3, Reordered)]);
+        assert_eq!(
+            due(&mut line, ms(0)),
+            [
+                (2, Passage::Ordinary),
+                (1, Passage::Reordered),
+                (4, Passage::Ordinary),
+                (3, Passage::Reordered)
+            ]
+        );
         assert_eq!(line.waiting, 0);
     }
 
@@ -288,7 +295,9 @@ mod tests {
         others[1].session.serial = 9;
         others[2].token.kind = TokenKind::Presence;
         line.submit(ms(0), copy(1)).unwrap();
-        others.into_iter().for_each(|other| line.submit(ms(0), other).unwrap());
+        for other in others {
+            line.submit(ms(0), other).unwrap();
+        }
         assert_eq!(due(&mut line, ms(0)), [], "each waits for its own next");
         line.submit(ms(0), copy(5)).unwrap();
         assert_eq!(due(&mut line, ms(0)), [(5, Passage::Ordinary), (1, Passage::Reordered)]);

@@ -53,6 +53,7 @@ pub(super) struct Bound {
 
 /// A SASL exchange that has begun.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives in a box, and only while a login lasts")]
 pub(super) enum Exchange {
     /// The client sent no initial response: it comes next.
     Initial(Mechanism),
@@ -103,5 +104,18 @@ impl Session {
 impl State {
     pub(super) const fn login() -> Self {
         Self::Login { failures: 0, exchange: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small_and_owns_no_buffer() {
+        let session = Session::new(1, Limits::default());
+        assert!(size_of::<Session>() <= 256, "{} bytes", size_of::<Session>());
+        assert_eq!(session.unwritten.capacity(), 0);
+        assert_eq!(session.reader.map(|reader| reader.kept()), Some(0));
     }
 }

@@ -285,7 +285,9 @@ mod tests {
 
     fn text() -> String {
         let mut text = Vec::new();
-        lines().iter().for_each(|line| line.write(&mut text));
+        for line in lines() {
+            line.write(&mut text);
+        }
         String::from_utf8(text).unwrap()
     }
 

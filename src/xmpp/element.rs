@@ -51,7 +51,7 @@ pub struct Element<'a> {
     name: &'a [u8],
     attributes: &'a [u8],
     content: &'a [u8],
-    parent: Option<&'a Element<'a>>,
+    parent: Option<&'a Self>,
     stream: &'a StreamNamespaces,
 }
 
@@ -66,7 +66,7 @@ impl<'a> Element<'a> {
         Self::cut(bytes, None, stream).ok_or(BadTag)
     }
 
-    fn cut(bytes: &'a [u8], parent: Option<&'a Element<'a>>, stream: &'a StreamNamespaces) -> Option<Self> {
+    fn cut(bytes: &'a [u8], parent: Option<&'a Self>, stream: &'a StreamNamespaces) -> Option<Self> {
         let end = scan::tag_end(bytes)?;
         let tag = bytes.get(1..end)?;
         let (tag, content) = match tag.strip_suffix(b"/") {
@@ -122,7 +122,7 @@ impl<'a> Element<'a> {
 
     /// An attribute by its whole name (`id`, `xml:lang`), references replaced.
     pub fn attribute(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.raw(name.as_bytes()).map(scan::unescape)
+        self.raw(name.as_bytes()).map(scan::value)
     }
 
     /// The attribute `id`.
@@ -146,12 +146,12 @@ impl<'a> Element<'a> {
     }
 
     /// Its children, in order.
-    pub fn children<'s>(&'s self) -> Children<'s> {
+    pub fn children(&self) -> Children<'_> {
         Children { parent: self, tokens: Tokens::new(self.content) }
     }
 
     /// The first child with this name and namespace.
-    pub fn child<'s>(&'s self, local: &str, namespace: &str) -> Option<Element<'s>> {
+    pub fn child(&self, local: &str, namespace: &str) -> Option<Element<'_>> {
         self.children().find(|child| child.is(local, namespace))
     }
 
@@ -173,7 +173,7 @@ impl<'a> Element<'a> {
     }
 
     /// The text of the first child with this name in the element's own namespace.
-    pub fn child_text<'s>(&'s self, local: &str) -> Option<Cow<'s, str>> {
+    pub fn child_text(&self, local: &str) -> Option<Cow<'_, str>> {
         self.child(local, &self.namespace()).map(|child| child.text())
     }
 
@@ -202,7 +202,7 @@ impl<'a> Element<'a> {
         let mut element = *self;
         loop {
             if let Some(name) = element.declared(prefix) {
-                return Some(scan::unescape(name));
+                return Some(scan::value(name));
             }
             match element.parent {
                 Some(parent) => element = *parent,

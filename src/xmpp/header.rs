@@ -82,7 +82,7 @@ impl Header {
         }
         let attribute = |name: &str| {
             let mut all = Attributes(attributes);
-            all.find(|(found, _)| *found == name.as_bytes()).map(|(_, raw)| scan::unescape(raw).into_owned())
+            all.find(|(found, _)| *found == name.as_bytes()).map(|(_, raw)| scan::value(raw).into_owned())
         };
         Ok(Self {
             from: attribute("from"),
@@ -106,7 +106,7 @@ fn bindings(attributes: &[u8]) -> StreamNamespaces {
                 b"" => "",
                 bound => scan::text(bound.strip_prefix(b":")?),
             };
-            Some((prefix, scan::unescape(raw)))
+            Some((prefix, scan::value(raw)))
         })
         .collect();
     StreamNamespaces::new(found.iter().map(|(prefix, name)| (*prefix, &**name)))

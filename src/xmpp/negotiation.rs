@@ -126,7 +126,7 @@ pub struct Negotiation {
     config: Arc<ClientConfig>,
     credentials: Option<Credentials>,
     resource: Option<Arc<str>>,
-    nonce: [u8; Negotiation::NONCE_LEN],
+    nonce: [u8; Self::NONCE_LEN],
     state: State,
     secured: bool,
     authenticated: bool,

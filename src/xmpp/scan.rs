@@ -5,6 +5,9 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr2, memchr3, memmem};
 
+/// Longest reference looked for, in bytes: a text of nothing but `&` is read in linear time.
+const REFERENCE_MAX: usize = 32;
+
 /// A piece of content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
@@ -95,7 +98,7 @@ pub(super) fn tag_end(bytes: &[u8]) -> Option<usize> {
 
 /// A tag's inside as its name and the rest.
 pub(super) fn split_tag(tag: &[u8]) -> (&[u8], &[u8]) {
-    let end = tag.iter().position(|byte| byte.is_ascii_whitespace()).unwrap_or(tag.len());
+    let end = tag.iter().position(u8::is_ascii_whitespace).unwrap_or(tag.len());
     tag.split_at(end)
 }
 
@@ -136,21 +139,28 @@ pub(super) fn unescape(raw: &[u8]) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// An attribute's value: white space is spaces (XML 1.0 section 3.3.3), references are replaced.
+pub(super) fn value(raw: &[u8]) -> Cow<'_, str> {
+    if memchr3(b'\t', b'\n', b'\r', raw).is_none() {
+        return unescape(raw);
+    }
+    let spaced = text(raw).replace("\r\n", " ").replace(['\t', '\n', '\r'], " ");
+    Cow::Owned(unescape(spaced.as_bytes()).into_owned())
+}
+
 /// As [`unescape`], appended.
 pub(super) fn unescape_into(raw: &[u8], out: &mut String) {
     let mut rest = text(raw);
     while let Some((before, behind)) = rest.split_once('&') {
         out.push_str(before);
-        let known = behind.split_once(';').and_then(|(name, after)| Some((reference(name)?, after)));
-        rest = match known {
-            Some((character, after)) => {
-                out.push(character);
-                after
-            }
-            None => {
-                out.push('&');
-                behind
-            }
+        let semicolon = memchr(b';', &behind.as_bytes()[..behind.len().min(REFERENCE_MAX)]);
+        let known = semicolon.and_then(|end| Some((reference(&behind[..end])?, &behind[end + 1..])));
+        rest = if let Some((character, after)) = known {
+            out.push(character);
+            after
+        } else {
+            out.push('&');
+            behind
         };
     }
     out.push_str(rest);

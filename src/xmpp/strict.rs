@@ -156,7 +156,7 @@ impl Checker<'_> {
             Some(bound) if bound.starts_with(':') => &bound[1..],
             _ => return Ok(()),
         };
-        let name = scan::unescape(value.as_bytes());
+        let name = scan::value(value.as_bytes());
         match (prefix, &*name) {
             ("xmlns", _) => return Err(StrictError::Namespace("the prefix xmlns is bound")),
             ("xml", namespaces::XML) => return Ok(()),

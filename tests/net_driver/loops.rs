@@ -204,7 +204,7 @@ fn a_freeze_can_be_ended_early() {
             listen,
         );
         server.until(|_| true);
-        freeze.between(Offset::ZERO, config.epoch.now() + Duration::from_secs(3_600));
+        freeze.between(Offset::ZERO, config.epoch.now() + Duration::from_hours(1));
         std::thread::sleep(Duration::from_millis(50));
         freeze.thaw();
         server.until(|_| true);
@@ -230,7 +230,7 @@ impl KeyCache for Everything {
 #[test]
 fn a_key_is_derived_once_and_then_known() {
     in_time(|| {
-        let pool = DerivePool::start(2, Some(Arc::new(Everything::default()))).unwrap();
+        let pool = DerivePool::start("xb-derive", 2, Some(Arc::new(Everything::default()))).unwrap();
         let (listeners, address) = listener(Transport::Tcp);
         let server = start("xb-server-0", plain(), listeners, echo);
         let client = start("xb-worker-0", DriverConfig { derive: Some(pool), ..plain() }, vec![], listen);

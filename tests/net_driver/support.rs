@@ -255,7 +255,7 @@ pub fn in_time(body: impl FnOnce() + Send + 'static) {
         body();
         let _ = done.send(());
     });
-    match over.recv_timeout(Duration::from_secs(60)) {
+    match over.recv_timeout(Duration::from_mins(1)) {
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("not over after 60 s"),
         _ => {
             if let Err(panic) = body.join() {

@@ -88,7 +88,7 @@ impl Registry for Kinds {
             body_bytes_min: 24,
             body_bytes_max: 65_536,
             users_max: 1 << 24,
-            run_max: Duration::from_secs(78 * 3_600),
+            run_max: Duration::from_hours(78),
         }
     }
 }

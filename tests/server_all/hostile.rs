@@ -177,7 +177,7 @@ fn a_connection_that_never_logs_in_is_ended() {
     let mut world = World::new(options());
     let silent = world.connect();
     let user = world.online("u1", "a");
-    world.pass(Duration::from_secs(120));
+    world.pass(Duration::from_mins(2));
     ends_with_error(&mut world, silent, "connection-timeout", "silence");
     assert!(world.wires[&user].closed.is_none());
 }

@@ -8,7 +8,7 @@ use xmpp_bench::clock::Epoch;
 use xmpp_bench::loopback::{Loopback, LoopbackError, LoopbackOptions, truth_file};
 use xmpp_bench::sample::TokenKind;
 use xmpp_bench::server::truth::Action;
-use xmpp_bench::server::{Population, ServerOptions, StartTls};
+use xmpp_bench::server::{Directory, Population, ServerOptions, StartTls};
 
 use crate::world::{BIND, HEADER, SASL};
 
@@ -49,7 +49,7 @@ impl Client {
     }
 }
 
-fn people() -> Box<Population> {
+fn people() -> Box<dyn Directory> {
     Box::new(Population::counted("u{n}", "p{n}", 10, 2))
 }
 

@@ -156,12 +156,6 @@ impl World {
         sum
     }
 
-    /// The messages' columns of the last phase.
-    pub fn steady(&self) -> LedgerCounts {
-        let report = self.last.as_ref().expect("a report");
-        report.ledger.last().expect("a phase")[LedgerKind::Message as usize]
-    }
-
     fn tell(&mut self, message: Message) {
         let mut out = Outbox::new();
         self.shard.handle_message(self.now, message, &mut out);

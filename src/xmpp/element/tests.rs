@@ -1,3 +1,5 @@
+//! Views against elements written out.
+
 use super::*;
 
 fn parse(text: &str) -> Element<'_> {
@@ -53,6 +55,18 @@ fn attributes_are_found_whatever_the_quotes_and_spaces() {
     assert_eq!(element.attribute("e").as_deref(), Some(">"));
     assert_eq!(element.to(), None);
     assert!(matches!(element.id(), Some(Cow::Borrowed(_))));
+}
+
+#[test]
+fn white_space_in_a_value_is_spaces() {
+    let element = parse("<iq id='a\tb\r\nc\n&#10;d'/>");
+    assert_eq!(element.id().as_deref(), Some("a b c \nd"));
+}
+
+#[test]
+fn a_text_of_ampersands_is_read_in_linear_time() {
+    let text = format!("<m><body>{}</body></m>", "&".repeat(1 << 20));
+    assert_eq!(parse(&text).child_text("body").map(|body| body.len()), Some(1 << 20));
 }
 
 #[test]

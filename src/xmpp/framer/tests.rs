@@ -1,3 +1,5 @@
+//! The framer at every split point, and against what it must refuse.
+
 use super::*;
 
 const TINY: Limits = Limits { stanza_bytes_max: 64, depth_max: 3 };

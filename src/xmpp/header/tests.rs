@@ -1,3 +1,5 @@
+//! Stream headers as servers really write them, and as they must not.
+
 use super::*;
 
 const STREAM: &str = "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'";

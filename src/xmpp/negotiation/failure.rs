@@ -95,7 +95,7 @@ impl Failure {
         let text = element.child_text("text");
         match CONDITIONS.iter().find(|(condition, _)| *condition == name) {
             Some((condition, blame)) => Self::new(*blame, "auth", condition, text.unwrap_or_default()),
-            None => Self::new(Blame::Server, "auth", "unknown-failure", text.unwrap_or(name.into())),
+            None => Self::new(Blame::Server, "auth", "unknown-failure", text.unwrap_or_else(|| name.into())),
         }
     }
 

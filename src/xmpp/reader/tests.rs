@@ -1,3 +1,5 @@
+//! One connection's input, whole and in pieces.
+
 use super::*;
 
 const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \

@@ -2,7 +2,7 @@
 //!
 //! The client half asks for the salted password as a [`Derivation`] and computes the rest itself, so that keys can
 //! be derived off the worker and cached. Usernames and passwords beyond printable ASCII are refused: they would have
-//! to go through SASLprep, which is not done here, and a wrong preparation would look like a wrong password.
+//! to be prepared (RFC 4013), which is not done here, and a wrong preparation would look like a wrong password.
 //!
 //! Invariants: an exchange that ended in an error cannot be continued; what a peer must prove is compared in constant
 //! time; the work a server may ask for is bounded.
@@ -49,7 +49,7 @@ pub enum ScramError {
     /// A message out of turn.
     #[error("a SCRAM message out of turn")]
     Order,
-    /// A username or password beyond printable ASCII, which would need SASLprep.
+    /// A username or password beyond printable ASCII, which would need `SASLprep`.
     #[error("a username or password that is empty or not printable ASCII, which SCRAM here needs")]
     Credentials,
 }

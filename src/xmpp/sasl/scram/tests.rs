@@ -1,3 +1,5 @@
+//! The protocol's vectors and transcripts of scram.
+
 use super::*;
 
 fn client(hash: Hash, nonce: &str) -> ScramClient {

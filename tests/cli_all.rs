@@ -1,0 +1,11 @@
+//! The command as it behaves at a keyboard and in a script: its help, its mistakes and their exit codes, and that no
+//! password leaves the profile.
+
+#[path = "cli_all/help.rs"]
+mod help;
+#[path = "cli_all/mistakes.rs"]
+mod mistakes;
+#[path = "cli_all/passwords.rs"]
+mod passwords;
+#[path = "cli_all/shell.rs"]
+mod shell;

@@ -1,0 +1,74 @@
+//! Mistakes at the keyboard: each is refused before anything is sent, with the exit code of its kind and the way out.
+
+use crate::shell::Shell;
+
+#[test]
+fn a_mistake_is_named_and_ends_with_two() {
+    let shell = Shell::new();
+    shell.write("broken.toml", "deadline = \n");
+    let cases: &[(&[&str], &str)] = &[
+        (&[], "Usage: xmpp-bench <COMMAND>"),
+        (&["bogus"], "unrecognized subcommand 'bogus'"),
+        (&["run"], "<PROFILE>"),
+        (&["run", "nope.toml"], "profiles that come with the tool can be named instead: quickstart"),
+        (&["run", "broken.toml"], "broken.toml:1:"),
+        (&["run", "small.toml", "--workers", "0"], "1..=512"),
+        (&["run", "small.toml", "--set", "nonsense"], "an override must be key=value"),
+        (&["run", "small.toml", "--set", "users.0.cuont=3"], "did you mean `count`?"),
+        (&["run", "small.toml", "--set", "users.0.count=many"], "--set:1:15"),
+        (&["run", "small.toml", "--target", "http://example.org"], "must begin with xmpp: or xmpps:"),
+        (&["run", "small.toml", "--fault", "los=1%"], "did you mean `loss`?"),
+        (
+            &["run", "small.toml", "--fault", "loss=1%", "--target", "xmpp://127.0.0.1:1"],
+            "--target loopback:",
+        ),
+        (&["run", "small.toml", "--truth", "t", "--target", "xmpp://127.0.0.1:1"], "--target loopback:"),
+        (&["run", "small.toml", "--out", "no-such-folder/r.json"], "choose another place with --out"),
+        (&["run", "small.toml", "--out", "."], "is a folder"),
+        (&["run", "small.toml", "--set", "target.ca_file=none.pem"], "none.pem"),
+        (&["profile", "check", "nope.toml"], "nope.toml"),
+        (&["profile", "check", "broken.toml"], "broken.toml:1:"),
+        (&["profile", "show", "broken.toml"], "broken.toml:1:"),
+        (&["serve", "--fault", "freeze=2s"], "write it like `freeze=2s@10s`"),
+        (&["serve", "--listen", "0.0.0.0:0"], "--allow-remote"),
+        (&["summary", "nope.json"], "cannot read `nope.json`"),
+        (&["summary", "small.toml"], "small.toml"),
+    ];
+    for (words, says) in cases {
+        let said = shell.run(words);
+        assert_eq!(said.code, 2, "{words:?}: {said:#?}");
+        assert_eq!(said.out, "", "stdout is data: {words:?}");
+        assert!(said.err.contains(says), "{words:?} should say `{says}`: {}", said.err);
+    }
+    let left: Vec<_> = std::fs::read_dir(shell.folder()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains(".json")), "nothing is left: {left:?}");
+}
+
+/// A documentation address (RFC 5737): if the question were not asked, nobody would be hit.
+#[test]
+fn load_on_another_machine_is_not_put_there_unasked() {
+    let shell = Shell::new();
+    for url in ["xmpp://192.0.2.1:5222", "xmpps://example.invalid:5223"] {
+        let said = shell.run(&["run", "small.toml", "--target", url]);
+        assert_eq!((said.code, said.out.as_str()), (2, ""));
+        for part in [url, "not on this machine", "2 users at most", "message 20/s", "--yes"] {
+            assert!(said.err.contains(part), "`{part}` is missing: {}", said.err);
+        }
+    }
+    let said = shell.run(&["run", "small.toml", "--yes", "--target", "xmpp://example.invalid:5222"]);
+    assert_eq!(said.code, 3, "with --yes it is tried: {said:#?}");
+    assert!(said.err.contains("cannot resolve `example.invalid`"), "{}", said.err);
+}
+
+#[test]
+fn a_run_says_json_where_it_is_asked_to() {
+    let shell = Shell::new();
+    let said = shell.run(&["run", "small.toml", "--json", "--quiet", "--out", "r.json"]);
+    let result: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(result["complete"], true);
+    assert_eq!(i64::from(said.code), result["exit"]["code"].as_i64().unwrap());
+    let again = shell.run(&["summary", "--json", "r.json"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&again.out).unwrap(), result);
+    let person = shell.run(&["summary", "r.json"]);
+    assert!(person.code == 0 && person.out.contains("Delivery account"), "{}", person.out);
+}
