@@ -14,7 +14,7 @@ import memory
 import messages
 import truth
 from figures import host, table
-from processes import Failed, Tools
+from processes import Failed, Process, Tools
 
 SCHEMA = "xmpp-bench/bench/1.0"
 PARTS = {
@@ -31,7 +31,12 @@ def main():
     order = arguments()
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("bench: needs two CPUs: the generator on one, the server on another")
+    if order.nice:
+        Process.before = ("nice", "-n", str(order.nice))
     started = datetime.now(timezone.utc)
+    load = [round(value, 2) for value in os.getloadavg()]
+    if load[0] > 0.5:
+        say(f"other work goes on here (load {load[0]}): expect wide spreads, and trust ratios more than seconds")
     figures, failures = [], []
     with tempfile.TemporaryDirectory(prefix="xmpp-bench-") as folder:
         tools = Tools(order.binary, order.floor, folder)
@@ -50,7 +55,7 @@ def main():
     print(table(figures))
     for failure in failures:
         print(f"not measured: {failure}")
-    keep(order, started, figures, failures)
+    keep(order, started, load, figures, failures)
     return 1 if failures else 0
 
 
@@ -61,6 +66,7 @@ def arguments():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--repeat", type=int)
     parser.add_argument("--only", type=parts, default=list(PARTS))
+    parser.add_argument("--nice", type=int)
     parser.add_argument("--out", type=Path)
     order = parser.parse_args()
     order.repeat = order.repeat or (1 if order.quick else 3)
@@ -75,13 +81,15 @@ def parts(text):
     return names
 
 
-def keep(order, started, figures, failures):
+def keep(order, started, load, figures, failures):
     out = order.out or Path("results") / f"bench-{started:%Y%m%dT%H%M%SZ}.json"
     content = {
         "schema": SCHEMA,
         "started": started.isoformat(timespec="seconds"),
         "quick": order.quick,
         "repeat": order.repeat,
+        "nice": order.nice,
+        "load_average_before": load,
         "host": host(),
         "figures": [figure.as_json() for figure in figures],
         "not_measured": failures,

@@ -29,7 +29,7 @@ def pings(tools, order, figures):
 
 def cpu(tools, order, figures, kind, role, goals):
     """`goals`: the ratio allowed, by rate."""
-    seconds = 4 if order.quick else 10
+    seconds = 4 if order.quick else 8
     by_rate = {rate: Figure(f"CPU per 100,000 {kind}s at {rate:,}/s", "s", goal) for rate, goal in goals.items()}
     figures += by_rate.values()
     any_profile = tools.write("server.toml", steady(kind, 1, seconds))
@@ -47,37 +47,44 @@ def warm(tools, server, kind):
 
 
 def pair(tools, server, figure, kind, role, rate, seconds):
+    """Ours, then the floor. A run that something else on the machine held up is done again, twice at most."""
+    for attempt in range(3):
+        done, spent, sizes, facts = ours(tools, server, kind, rate, seconds)
+        limited = facts["server_busy"] > SERVER_FULL
+        if limited or done >= 0.97 * rate * (seconds - 1):
+            break
+    if done < 0.97 * rate * (seconds - 1):
+        why = "the server's CPU was full" if limited else "neither CPU was full, something else held them up"
+        figure.notes.append(f"only {facts['done_per_s']:,}/s were done: {why}")
+    floor = tools.floor_pair(role, *sizes, "messages", USERS, rate, seconds)
+    facts.update(floor_per_s=round(floor["count"] / seconds), held_up_before=attempt)
+    figure.add(spent / done * 1e5, floor["cpu_s"] / floor["count"] * 1e5, **facts)
+
+
+def ours(tools, server, kind, rate, seconds):
+    """What was done in the steady phase, the CPU seconds of the whole generator, bytes out and in of one, and facts."""
     text = steady(kind, rate, seconds)
-    result, ours, theirs = tools.run(tools.write("run.toml", text), server.address, server=server)
+    result, sampler, theirs = tools.run(tools.write("run.toml", text), server.address, server=server)
     must_be_sound(result)
     if result["keys"]["misses"]:
         raise Failed("keys were derived in a measured run")
     window = Window(result, "steady")
-    done = window.done("message.delivery" if kind == "message" else "ping")
+    done, spent = window.done("message.delivery" if kind == "message" else "ping"), window.cpu_s(sampler)
     sizes = [round(count / done) for count in window.bytes()]
-    spent = window.cpu_s(ours)
-    server_busy = window.cpu_s(theirs) / window.seconds
-    floor = tools.floor_pair(role, *sizes, "messages", USERS, rate, seconds)
-    figure.add(
-        spent / done * 1e5,
-        floor["cpu_s"] / floor["count"] * 1e5,
-        done_per_s=round(done / window.seconds),
-        floor_per_s=round(floor["count"] / seconds),
-        bytes_out=sizes[0],
-        bytes_in=sizes[1],
-        generator_busy=round(spent / window.seconds, 3),
-        server_busy=round(server_busy, 3),
-        verdict=result["verdict"]["state"],
-    )
-    if server_busy > SERVER_FULL or done < 0.95 * rate * window.seconds:
-        note = f"the server's CPU was {server_busy:.0%} busy at {done / window.seconds:,.0f}/s done: the server limits"
-        if note not in figure.notes:
-            figure.notes.append(note)
+    facts = {
+        "done_per_s": round(done / window.seconds),
+        "bytes_out": sizes[0],
+        "bytes_in": sizes[1],
+        "generator_busy": round(spent / window.seconds, 3),
+        "server_busy": round(window.cpu_s(theirs) / window.seconds, 3),
+        "verdict": result["verdict"]["state"],
+    }
+    return done, spent, sizes, facts
 
 
 def lag(tools, order, figures):
     """offered − intended of ours beside a bare timerfd loop's and beside the floor's that also moves the bytes."""
-    seconds = 4 if order.quick else 10
+    seconds = 4 if order.quick else 8
     by_rate = {rate: Figure(f"lag p99 at {rate:,}/s, floor: bare timer", "µs", 50, "over") for rate in (1_000, 10_000)}
     figures += by_rate.values()
     with tools.server(tools.write("server.toml", steady("message", 1, seconds)), "--tls", "absent") as server:

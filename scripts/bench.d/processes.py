@@ -66,12 +66,15 @@ class Sampler:
 class Process:
     """A child on one CPU. Used in a `with`, it never outlives it."""
 
+    # What every child is started through, ours and floor alike; each replaces itself by the next.
+    before = ()
+
     def __init__(self, cpu, command, environment=None, **kwargs):
-        words = ["taskset", "-c", str(cpu), *map(str, command)]
+        words = [*Process.before, "taskset", "-c", str(cpu), *map(str, command)]
         self.child = subprocess.Popen(
             words, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, text=True, **kwargs
         )
-        self.pid = self.child.pid  # taskset replaces itself by the command.
+        self.pid = self.child.pid  # Of the command: what starts it replaces itself.
 
     def __enter__(self):
         return self
@@ -121,13 +124,14 @@ class Tools:
             raise Failed("the embedded server did not start")
         return process
 
-    def run(self, profile, address, *more, watch=None, server=None, seconds=120, scheme="xmpp"):
+    def run(self, profile, address, *more, watch=None, server=None, seconds=120, environment=None):
         """One run of ours. Returns its result, its CPU sampler, and the server's if one was given."""
         self.runs += 1
         out = self.folder / f"run-{self.runs}.json"
-        command = [self.binary, "run", profile, "--target", f"{scheme}://{address}", "--workers", "1"]
+        command = [self.binary, "run", profile, "--target", f"xmpp://{address}", "--workers", "1"]
         command += ["--seed", str(self.runs), "--out", out, "--quiet", *more]
-        with Process(GENERATOR_CPU, command, self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ours:
+        environment = {**self.environment, **(environment or {})}
+        with Process(GENERATOR_CPU, command, environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as ours:
             samplers = [Sampler(process.pid) for process in (ours, server) if process]
             try:
                 if watch:

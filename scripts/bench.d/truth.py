@@ -15,7 +15,7 @@ DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def measure(tools, order, figures):
-    seconds = 4 if order.quick else 10
+    seconds = 4 if order.quick else 8
     phases = [("ramp", 2, USERS, False), ("settle", 1, USERS, False), ("steady", seconds, USERS, True)]
     text = profile(USERS, phases, [f'kind = "message"\nrate = "{RATE}/s"\nbody = 100\nto = "contact"'])
     counts = Figure("counts that differ from the truth", "copies", 0, "value")
