@@ -5,6 +5,8 @@
 
 #[path = "run_all/ends.rs"]
 mod ends;
+#[path = "run_all/foreign.rs"]
+mod foreign;
 #[path = "run_all/freeze.rs"]
 mod freeze;
 #[path = "run_all/stop.rs"]

@@ -20,6 +20,9 @@ use crate::results::{
 use crate::sample::{LedgerCounts, LedgerKind, Outcome};
 use crate::units::{Offset, Quantile};
 
+/// A phase cut short before this shows nothing: one turn would be all of it.
+const SHORTEST_LOOK: Duration = Duration::from_secs(1);
+
 /// See the module text.
 pub struct Aggregator {
     run: Arc<Run>,
@@ -240,11 +243,15 @@ impl Aggregator {
         self.secured.as_ref()
     }
 
-    /// What the measured phases showed, for the verdict. Phases the run did not reach (it was cut short) are left out.
+    /// What the measured phases showed, for the verdict. Where the run was cut short, phases it did not reach, or was in for less
+    /// than [`SHORTEST_LOOK`], are left out.
     pub fn observations(&self, until: Offset) -> Vec<PhaseObservation> {
         let phases = self.run.plan.phases().iter().enumerate();
         phases
-            .filter(|(_, phase)| phase.measured && phase.window.start < until)
+            .filter(|(_, phase)| {
+                let seen = until.since(phase.window.start) >= SHORTEST_LOOK;
+                phase.measured && (seen || phase.window.end <= until)
+            })
             .map(|(index, _)| self.observe(index, until))
             .collect()
     }

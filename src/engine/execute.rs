@@ -89,7 +89,7 @@ pub enum ExecuteError {
     #[error(transparent)]
     Layout(#[from] results::LayoutError),
     /// The journal cannot be begun.
-    #[error("cannot begin the journal: {0}")]
+    #[error("cannot begin the journal: {0}; choose another place with --out")]
     Journal(#[from] results::journal::JournalWriteError),
     /// Threads cannot be started.
     #[error("cannot start the workers: {0}")]
@@ -101,8 +101,8 @@ impl ExecuteError {
     pub const fn code(&self) -> ExitCode {
         match self {
             Self::Resolve { .. } => ExitCode::CannotConnect,
-            Self::Tls(_) | Self::Preflight(_) | Self::Out(_) | Self::Layout(_) => ExitCode::Usage,
-            Self::Journal(_) | Self::Workers(_) => ExitCode::Internal,
+            Self::Tls(_) | Self::Preflight(_) | Self::Out(_) | Self::Journal(_) | Self::Layout(_) => ExitCode::Usage,
+            Self::Workers(_) => ExitCode::Internal,
         }
     }
 }
@@ -385,7 +385,7 @@ fn hex(bytes: &[u8]) -> String {
 /// Puts the result together, checks that it does not contradict itself, and writes it.
 fn finish(place: ResultFile, preamble: Preamble, mut ended: Ended, mut conclusion: Conclusion) -> Finished {
     if let Some(error) = ended.aggregator.journal_error() {
-        conclusion.verdict.notes.push(format!("the journal broke off during the run: {error}"));
+        conclusion.verdict.notes.push(format!("the journal broke off during the run, so that a kill would have lost the rest: {error}"));
     }
     let mut result = results::assemble(preamble, ended.aggregator.totals(), conclusion.clone(), true);
     let contradictions = results::check::contradictions(&result);

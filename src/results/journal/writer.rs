@@ -20,10 +20,10 @@ pub struct JournalWriter<W: Write> {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalWriteError {
     /// The disk or a quota on it is full.
-    #[error("no space is left for the journal; the run goes on, but a kill would now lose it")]
+    #[error("no space is left for the journal ({0})")]
     NoSpace(#[source] io::Error),
     /// Any other failure.
-    #[error("the journal cannot be written: {0}; the run goes on, but a kill would now lose it")]
+    #[error("the journal cannot be written: {0}")]
     Io(#[source] io::Error),
     /// A record no reader would take.
     #[error("a record of {0} bytes is too long for the journal")]

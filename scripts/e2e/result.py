@@ -1,0 +1,32 @@
+"""Looks into a result for a story: `result.py FILE 'expression' …` prints each expression's value, one per line.
+
+In an expression `r` is the result, `message` its account of messages, `login` and `delivery` the operations' numbers,
+`steady` the phase of that name. An account whose equation does not hold is an error, whatever is asked.
+"""
+
+import json
+import sys
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        r = json.load(file)
+    operations = r["operations"]
+    names = {
+        "r": r,
+        "message": r["ledger"]["message"],
+        "login": operations.get("login", {}),
+        "delivery": operations.get("message.delivery", {}),
+        "steady": next((phase for phase in r["phases"] if phase["name"] == "steady"), None),
+    }
+    for place in (r, *r["phases"]):
+        for kind, account in place["ledger"].items():
+            settled = sum(account[column] for column in ("delivered", "lost", "failed", "indeterminate"))
+            if account["expected"] != settled:
+                sys.exit(f"the {kind} account of {place.get('name', 'the run')} does not add up: {account}")
+    for expression in sys.argv[2:]:
+        print(eval(expression, names))  # noqa: S307: the expressions stand in the stories
+
+
+if __name__ == "__main__":
+    main()
