@@ -101,7 +101,9 @@ impl ExecuteError {
     pub const fn code(&self) -> ExitCode {
         match self {
             Self::Resolve { .. } => ExitCode::CannotConnect,
-            Self::Tls(_) | Self::Preflight(_) | Self::Out(_) | Self::Journal(_) | Self::Layout(_) => ExitCode::Usage,
+            Self::Tls(_) | Self::Preflight(_) | Self::Out(_) | Self::Journal(_) | Self::Layout(_) => {
+                ExitCode::Usage
+            }
             Self::Workers(_) => ExitCode::Internal,
         }
     }
@@ -385,7 +387,9 @@ fn hex(bytes: &[u8]) -> String {
 /// Puts the result together, checks that it does not contradict itself, and writes it.
 fn finish(place: ResultFile, preamble: Preamble, mut ended: Ended, mut conclusion: Conclusion) -> Finished {
     if let Some(error) = ended.aggregator.journal_error() {
-        conclusion.verdict.notes.push(format!("the journal broke off during the run, so that a kill would have lost the rest: {error}"));
+        conclusion.verdict.notes.push(format!(
+            "the journal broke off during the run, so that a kill would have lost the rest: {error}"
+        ));
     }
     let mut result = results::assemble(preamble, ended.aggregator.totals(), conclusion.clone(), true);
     let contradictions = results::check::contradictions(&result);

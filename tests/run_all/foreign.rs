@@ -65,7 +65,10 @@ fn on(server: &str) {
     // Our own session of that user got one copy of each, like everybody else's.
     let ledger = ended.result.ledger.message;
     assert_eq!(ledger.delivered, ledger.expected);
-    assert_eq!([ledger.duplicated, ledger.reordered, ledger.misdelivered, ledger.stale, ledger.replayed], [0; 5]);
+    assert_eq!(
+        [ledger.duplicated, ledger.reordered, ledger.misdelivered, ledger.stale, ledger.replayed],
+        [0; 5]
+    );
 
     let heard = heard(&world.text("slixmpp.out"), &ended.result.run_id);
     let mut planned: BTreeMap<u32, Vec<Offset>> = BTreeMap::new();
