@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::terminal;
 use crate::engine::coordinator::{Stage, Standing};
+use crate::results::Histogram;
 use crate::units::{Offset, Quantile, show_count, show_duration, show_micros};
 
 /// Between two plain lines.
@@ -47,13 +48,17 @@ impl Progress {
             Self::Bar(bar) => {
                 bar.set_position(standing.now.as_nanos() / 1_000_000);
                 bar.set_prefix(stage_name(standing).to_owned());
-                bar.set_message(describe(standing));
+                bar.set_message(describe(standing, "\n          "));
             }
             Self::Lines { next } => {
                 if standing.now >= *next {
                     *next = standing.now + LINE_EVERY;
                     let at = show_duration(Duration::from_secs(u64::from(standing.now.second())));
-                    terminal::say(&format!("{at:>8}  {:<9} {}", stage_name(standing), describe(standing)));
+                    terminal::say(&format!(
+                        "{at:>8}  {:<9} {}",
+                        stage_name(standing),
+                        describe(standing, "  ")
+                    ));
                 }
             }
         }
@@ -75,7 +80,8 @@ fn stage_name<'a>(standing: &'a Standing<'_>) -> &'a str {
     }
 }
 
-fn describe(standing: &Standing<'_>) -> String {
+/// Counts first, then times: on a terminal they stand on a line each.
+fn describe(standing: &Standing<'_>, between: &str) -> String {
     let recent = standing.recent;
     let (online, planned) = standing.online;
     let mut text = format!("users {}/{}", show_count(online.into()), show_count(planned.into()));
@@ -85,21 +91,18 @@ fn describe(standing: &Standing<'_>) -> String {
         }
         Stage::Draining | Stage::Leaving => text += &format!("  open {}", show_count(standing.open)),
     }
-    let percentile = |histogram: &crate::results::Histogram, quantile| {
+    let percentile = |histogram: &Histogram, quantile| {
         histogram.quantile(quantile).map_or_else(|| "–".to_owned(), show_micros)
     };
     text += &format!(
-        "  p50 {} p99 {}",
+        "{between}p50 {} p99 {}  lag p99 {}  errors {}/s",
         percentile(&recent.response, Quantile::P50),
-        percentile(&recent.response, Quantile::P99)
+        percentile(&recent.response, Quantile::P99),
+        percentile(&recent.lag, Quantile::P99),
+        show_count(recent.errors)
     );
-    text += &format!("  lag p99 {}", percentile(&recent.lag, Quantile::P99));
-    let failed_logins = standing.logins.1;
-    if recent.errors + failed_logins > 0 {
-        text +=
-            &format!("  errors {}/s, failed logins {}", show_count(recent.errors), show_count(failed_logins));
-    } else {
-        text += "  errors 0";
+    if standing.logins.1 > 0 {
+        text += &format!("  failed logins {}", show_count(standing.logins.1));
     }
     text
 }

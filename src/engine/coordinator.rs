@@ -128,7 +128,17 @@ pub fn conduct(
     while conductor.turn(&reports, commands) {
         show(&conductor.standing());
     }
-    let worker_errors = join(workers.threads);
+    // A worker that has not said its last is stuck: waiting for it would hang the run with it.
+    let worker_errors = if conductor.aggregator.all_finished() {
+        join(workers.threads)
+    } else {
+        let stuck = workers.threads.iter().any(|thread| !thread.is_finished());
+        if stuck {
+            vec!["a worker did not end: this is a bug in xmpp-bench".to_owned()]
+        } else {
+            join(workers.threads)
+        }
+    };
     if !worker_errors.is_empty() {
         conductor.ending = Ending::WorkersFailed;
     }
@@ -291,8 +301,10 @@ impl Conductor {
     fn tell(&self, message: &Message) {
         for inbox in &self.inboxes {
             // An inbox that is full empties within a turn of its worker; one that is gone has nobody to tell.
-            while inbox.try_send(message.clone()) == Err(crate::net::InboxFull::Full) {
+            let mut tries = 1_000;
+            while inbox.try_send(message.clone()) == Err(crate::net::InboxFull::Full) && tries > 0 {
                 std::thread::sleep(Duration::from_millis(1));
+                tries -= 1;
             }
         }
     }

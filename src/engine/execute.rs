@@ -231,7 +231,10 @@ fn preamble(order: &Order, run: &Run, preflight: &Preflight) -> Preamble {
             overrides: profile.source.overrides.clone(),
             activities: activities.collect(),
         },
-        host: preflight.host.clone(),
+        host: results::Host {
+            epoch_monotonic_ns: Some(order.epoch.as_monotonic_nanos()),
+            ..preflight.host.clone()
+        },
         target: Target { cross_target_share: cross_target_share(run), ..target_facts(order) },
         layout: aggregate::layout(run, groups),
     }
@@ -282,10 +285,14 @@ fn conclude(
 ) -> Conclusion {
     let aggregator = &ended.aggregator;
     let ledgers = aggregator.ledgers();
-    let interrupted = matches!(ended.ending, Ending::Interrupted { .. });
+    // A run that nobody came online for was cut short as well, if not by its user: the exit code tells the two apart.
+    let interrupted = matches!(ended.ending, Ending::Interrupted { .. } | Ending::NobodyCameOnline);
     let verdict = verdict::judge(interrupted, &aggregator.observations(ended.until));
     let slo = objectives::judge(run, &order.profile.slos, aggregator.totals(), &ledgers);
     let mut reasons = exit::reasons_of(verdict.state, &slo);
+    if ended.ending == Ending::NobodyCameOnline {
+        reasons.retain(|(code, _)| *code != ExitCode::Interrupted);
+    }
     add_endings(ended, &mut reasons);
     add_nothing_measured(run, aggregator, &ledgers, ended.until, &mut reasons);
     let mut generator = aggregator.generator.clone();

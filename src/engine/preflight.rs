@@ -177,5 +177,6 @@ fn describe(host: &HostFacts, limit: Option<u64>, preflight: Vec<String>) -> Hos
             ..HostLimits::default()
         },
         preflight,
+        ..Host::default()
     }
 }

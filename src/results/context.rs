@@ -54,6 +54,10 @@ pub struct Host {
     pub memory_bytes: Option<u64>,
     /// What the kernel tells the time by (`tsc`).
     pub clocksource: Option<String>,
+    /// Where the run's epoch lies on the system's monotonic clock, nanoseconds: what other programs on this machine
+    /// wrote down by that clock can be laid beside the run.
+    #[serde(default)]
+    pub epoch_monotonic_ns: Option<u64>,
     /// The limits that bind a load generator.
     pub limits: HostLimits,
     /// What the preflight found wanting, one line each.

@@ -29,6 +29,8 @@ pub(super) struct Login {
     step_began: Offset,
     stage: Stage,
     offered_bytes: u64,
+    /// The channel is secured before its first byte (XEP-0368), and is not yet.
+    awaits_direct_tls: bool,
 }
 
 #[derive(Debug)]
@@ -74,7 +76,14 @@ impl Login {
         let secured = transport == crate::machine::Transport::DirectTls;
         let negotiation = Negotiation::new(client, credentials, None, nonce, secured);
         let stage = Stage::Negotiating(Box::new(negotiation));
-        Self { intended, started: intended, step_began: intended, stage, offered_bytes: 0 }
+        Self {
+            intended,
+            started: intended,
+            step_began: intended,
+            stage,
+            offered_bytes: 0,
+            awaits_direct_tls: secured,
+        }
     }
 
     /// The step under way, for errors.
@@ -116,10 +125,16 @@ impl Login {
         self.started = opened.started;
         self.step_began = opened.started;
         self.finish_step(near.operations.tcp, near, words);
+        if !self.awaits_direct_tls {
+            self.open_stream(words);
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn open_stream(&mut self, words: &mut Words<'_, '_>) {
         if let Stage::Negotiating(negotiation) = &mut self.stage {
             words.write(|bytes| negotiation.handle_opened(bytes));
         }
-        Ok(Flow::Continue)
     }
 
     pub(super) fn handle_secured(
@@ -128,10 +143,13 @@ impl Login {
         near: &Surroundings<'_>,
         words: &mut Words<'_, '_>,
     ) -> Result<Flow, Failed> {
-        // With direct TLS the handshake comes before the first step of the stream; with STARTTLS the step began with
-        // <starttls/>.
+        // With STARTTLS the step began with <starttls/>, before the handshake's own first byte.
         self.step_began = self.step_began.min(started);
         self.finish_step(near.operations.tls, near, words);
+        if std::mem::take(&mut self.awaits_direct_tls) {
+            self.open_stream(words);
+            return Ok(Flow::Continue);
+        }
         let Stage::Negotiating(negotiation) = &mut self.stage else { return Ok(Flow::Continue) };
         let progress = words.write(|bytes| negotiation.handle_secured(bytes));
         self.go_on(progress?, near, words)

@@ -1,7 +1,7 @@
 //! The floor: what the kernel alone costs, for the ratios that `scripts/bench` prints.
 //!
 //! A bare epoll program with no runtime, no parsing and no record: the same bytes, connections and instants as the run
-//! it stands beside (the instants come from the plan itself), `TCP_NODELAY`, one process a side. It prints one JSON line
+//! it stands beside (the instants come from the plan itself), TCP_NODELAY, one process a side. It prints one JSON line
 //! with the CPU seconds (user + system) of its whole process. It is changed only with a stated reason.
 //!
 //! ```text
@@ -10,9 +10,14 @@
 //! floor messages ADDRESS OUT IN USERS RATE SECONDS
 //! floor logins ADDRESS OUT IN USERS RATE STEPS
 //! floor timer RATE SECONDS                  lag of a bare timerfd loop
+//! floor tls-logins ADDRESS CA_FILE USERS RATE  full TLS handshakes with a server that speaks TLS at once
 //! ```
+//!
+//! Servers print their address, serve one client and end with it, or after a minute without anything.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own: stdout is its result")]
+
+mod tls;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -49,6 +54,9 @@ fn main() -> Outcome<()> {
             let sizes = (out.parse()?, back.parse()?);
             logins(address.parse()?, sizes, users.parse()?, rate.parse()?, steps.parse()?)
         }
+        ["tls-logins", address, ca_file, users, rate] => {
+            tls::logins(address.parse()?, ca_file, users.parse()?, rate.parse()?)
+        }
         ["timer", rate, seconds] => timer_only(rate.parse()?, seconds.parse()?),
         _ => {
             eprintln!("floor: run by scripts/bench; see the head of benches/floor.rs for its words");
@@ -64,6 +72,7 @@ struct Loop {
     events: Vec<epoll::Event>,
     buffer: Vec<u8>,
     epoch: u64,
+    armed: Option<Offset>,
 }
 
 impl Loop {
@@ -77,6 +86,7 @@ impl Loop {
             events: Vec::with_capacity(1024),
             buffer: vec![0; 65_536],
             epoch: monotonic(),
+            armed: None,
         })
     }
 
@@ -88,7 +98,11 @@ impl Loop {
         Offset::from_nanos(monotonic() - self.epoch)
     }
 
-    fn arm(&self, at: Offset) -> Outcome<()> {
+    /// No system call if nothing changes.
+    fn arm(&mut self, at: Offset) -> Outcome<()> {
+        if self.armed.replace(at) == Some(at) {
+            return Ok(());
+        }
         let nanos = at.as_nanos() + self.epoch;
         let it_value =
             Timespec { tv_sec: (nanos / 1_000_000_000) as i64, tv_nsec: (nanos % 1_000_000_000) as _ };
@@ -101,13 +115,17 @@ impl Loop {
         Ok(())
     }
 
-    /// Waits; gives the keys of what is ready.
-    fn wait(&mut self, timeout: Option<Duration>) -> Outcome<Vec<u64>> {
+    /// Waits; gives how many are ready, for [`Loop::key`].
+    fn wait(&mut self, timeout: Option<Duration>) -> Outcome<usize> {
         self.events.clear();
         let timeout =
             timeout.map(|t| Timespec { tv_sec: t.as_secs() as i64, tv_nsec: t.subsec_nanos().into() });
         epoll::wait(&self.epoll, spare_capacity(&mut self.events), timeout.as_ref())?;
-        Ok(self.events.iter().map(|event| event.data.u64()).collect())
+        Ok(self.events.len())
+    }
+
+    fn key(&self, index: usize) -> u64 {
+        self.events[index].data.u64()
     }
 
     /// One receive, as long as the buffer; zero when there is nothing.
@@ -129,7 +147,8 @@ fn serve(address: &str, out: usize, back: usize, forward: bool) -> Outcome<()> {
     let mut peers: Vec<(TcpStream, usize)> = Vec::new();
     let answer = vec![b'x'; back];
     loop {
-        for key in turn.wait(Some(Duration::from_mins(1)))? {
+        for index in 0..turn.wait(Some(Duration::from_secs(60)))? {
+            let key = turn.key(index);
             if key == LISTENER {
                 while let Ok((peer, _)) = listener.accept() {
                     peer.set_nonblocking(true)?;
@@ -185,7 +204,8 @@ fn messages(
             arrivals.advance();
         }
         turn.arm(arrivals.peek().map_or(give_up, |arrival| arrival.at))?;
-        for key in turn.wait(Some(Duration::from_secs(1)))? {
+        for index in 0..turn.wait(Some(Duration::from_secs(1)))? {
+            let key = turn.key(index);
             if key != TIMER {
                 received += turn.read(&connections[key as usize])? as u64;
             }
@@ -219,7 +239,8 @@ fn logins(
             arrivals.advance();
         }
         turn.arm(arrivals.peek().map_or(give_up, |arrival| arrival.at))?;
-        for key in turn.wait(Some(Duration::from_secs(1)))? {
+        for index in 0..turn.wait(Some(Duration::from_secs(1)))? {
+            let key = turn.key(index);
             if key == TIMER {
                 continue;
             }
