@@ -1,7 +1,7 @@
 //! The floor: what the kernel alone costs, for the ratios that `scripts/bench` prints.
 //!
 //! A bare epoll program with no runtime, no parsing and no record: the same bytes, connections and instants as the run
-//! it stands beside (the instants come from the plan itself), TCP_NODELAY, one process a side. It prints one JSON line
+//! it stands beside (the instants come from the plan itself), `TCP_NODELAY`, one process a side. It prints one JSON line
 //! with the CPU seconds (user + system) of its whole process. It is changed only with a stated reason.
 //!
 //! ```text
@@ -147,7 +147,7 @@ fn serve(address: &str, out: usize, back: usize, forward: bool) -> Outcome<()> {
     let mut peers: Vec<(TcpStream, usize)> = Vec::new();
     let answer = vec![b'x'; back];
     loop {
-        for index in 0..turn.wait(Some(Duration::from_secs(60)))? {
+        for index in 0..turn.wait(Some(Duration::from_mins(1)))? {
             let key = turn.key(index);
             if key == LISTENER {
                 while let Ok((peer, _)) = listener.accept() {

@@ -28,16 +28,17 @@ def pings(tools, order, figures):
 
 
 def cpu(tools, order, figures, kind, role, goals):
-    """`goals`: the ratio allowed, by rate."""
+    """`goals`: the ratio allowed, by rate, the lowest first."""
     seconds = 4 if order.quick else 8
     by_rate = {rate: Figure(f"CPU per 100,000 {kind}s at {rate:,}/s", "s", goal) for rate, goal in goals.items()}
     figures += by_rate.values()
     any_profile = tools.write("server.toml", steady(kind, 1, seconds))
     with tools.server(any_profile, "--tls", "absent") as server:
         warm(tools, server, kind)
+        sizes = None
         for _ in range(order.repeat):
             for rate, figure in by_rate.items():
-                pair(tools, server, figure, kind, role, rate, seconds)
+                sizes = pair(tools, server, figure, kind, role, rate, seconds, sizes)
 
 
 def warm(tools, server, kind):
@@ -46,19 +47,26 @@ def warm(tools, server, kind):
     tools.run(tools.write("warm.toml", profile(USERS, phases, [activity(kind, 10)])), server.address)
 
 
-def pair(tools, server, figure, kind, role, rate, seconds):
-    """Ours, then the floor. A run that something else on the machine held up is done again, twice at most."""
+def pair(tools, server, figure, kind, role, rate, seconds, sizes=None):
+    """Ours, then the floor. A run that something else on the machine held up is done again, twice at most.
+
+    Gives the bytes out and in of one operation, for the next pair. They are the same at every rate, and the first run,
+    at the lowest one, shows them best: where a run was held up, bytes are counted in later seconds than operations.
+    """
     for attempt in range(3):
-        done, spent, sizes, facts = ours(tools, server, kind, rate, seconds)
+        done, spent, seen, facts = ours(tools, server, kind, rate, seconds)
         limited = facts["server_busy"] > SERVER_FULL
         if limited or done >= 0.97 * rate * (seconds - 1):
             break
     if done < 0.97 * rate * (seconds - 1):
         why = "the server's CPU was full" if limited else "neither CPU was full, something else held them up"
         figure.notes.append(f"only {facts['done_per_s']:,}/s were done: {why}")
+    sizes = sizes or seen
     floor = tools.floor_pair(role, *sizes, "messages", USERS, rate, seconds)
     facts.update(floor_per_s=round(floor["count"] / seconds), held_up_before=attempt)
+    facts.update(floor_bytes_out=sizes[0], floor_bytes_in=sizes[1])
     figure.add(spent / done * 1e5, floor["cpu_s"] / floor["count"] * 1e5, **facts)
+    return sizes
 
 
 def ours(tools, server, kind, rate, seconds):
