@@ -99,11 +99,11 @@ pub struct RateCap {
 }
 
 impl RateCap {
-    /// At most `per_second`, of which `burst` may come at once.
-    pub fn new(per_second: NonZeroU32, burst: NonZeroU32) -> Self {
+    /// One per `period`, of which `burst` may come at once; none for a period of zero, which is no ceiling.
+    pub fn new(period: Duration, burst: NonZeroU32) -> Option<Self> {
         let clock = FedClock::default();
-        let quota = Quota::per_second(per_second).allow_burst(burst);
-        Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock }
+        let quota = Quota::with_period(period)?.allow_burst(burst);
+        Some(Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock })
     }
 
     /// Takes one permit at `now`, or says when the next will be there.
@@ -160,8 +160,7 @@ mod tests {
 
     #[test]
     fn a_cap_refuses_with_the_instant_of_the_next_permit() {
-        let ten = NonZeroU32::new(10).expect("not zero");
-        let mut cap = RateCap::new(ten, NonZeroU32::MIN);
+        let mut cap = RateCap::new(Duration::from_millis(100), NonZeroU32::MIN).expect("a period");
         let start = Offset::from_nanos(7_000_000_000);
         assert_eq!(cap.check(start), Ok(()));
         let next = cap.check(start).expect_err("the burst is one");

@@ -187,6 +187,10 @@ pub enum CloseCause {
     Refused,
     /// Connecting took longer than the driver's limit.
     ConnectTimeout,
+    /// The TLS handshake took longer than the driver's limit.
+    HandshakeTimeout,
+    /// The peer ended the connection during the TLS handshake.
+    HandshakeCut,
     /// The TLS handshake failed; for a certificate the reason names it.
     Tls(String),
     /// The peer sent bytes in the clear after the step that secures the stream.

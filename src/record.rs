@@ -8,6 +8,8 @@
 pub mod ledger;
 pub mod turns;
 
+use std::collections::HashSet;
+
 use crate::record::ledger::{Ledger, LedgerConfig};
 use crate::sample::{Fault, LedgerCounts, Note, OperationId, Sample, UserIndex};
 use crate::sample::{GroupId, LedgerKind, Outcome, Unsent};
@@ -60,8 +62,8 @@ impl Recorder {
     }
 
     /// Several users' streams ended or began: one pass over the ledger for all of them.
-    pub fn void(&mut self, is_voided: impl Fn(UserIndex) -> bool, at: Offset) {
-        self.ledger.void(is_voided, at, &mut self.log.samples);
+    pub fn void(&mut self, users: &HashSet<UserIndex>, at: Offset) {
+        self.ledger.void(|user| users.contains(&user), at, &mut self.log.samples);
     }
 
     /// The write that took the entry's last byte returned at `at`.

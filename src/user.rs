@@ -214,7 +214,7 @@ impl User {
                 self.state = State::Leaving;
             }
             State::Login(login) => {
-                out.reports.push(Report::Sample(login.broken_off(near)));
+                out.reports.extend(login.broken_off(near));
                 out.wire.request(Request::Close(near.channel, CloseMode::Reset));
                 self.state = State::Leaving;
             }
@@ -369,7 +369,7 @@ impl User {
     fn fail(&mut self, fault: Fault, may_retry: bool, near: &Surroundings<'_>, out: &mut Said<'_>) {
         let class = fault.class;
         if let State::Login(login) = &self.state {
-            out.reports.push(Report::Sample(login.failed(class, near)));
+            out.reports.extend(login.failed(class, near));
         }
         out.reports.push(Report::Fault(fault));
         out.wire.request(Request::Close(near.channel, CloseMode::Finish));
@@ -392,7 +392,7 @@ impl User {
                 let fault = closed_fault(cause, step);
                 let class = fault.class;
                 if let State::Login(login) = &state {
-                    out.reports.push(Report::Sample(login.failed(class, near)));
+                    out.reports.extend(login.failed(class, near));
                 }
                 out.reports.push(Report::Fault(fault));
                 let may_retry = !matches!(class, ErrorClass::Misuse | ErrorClass::Protocol);
@@ -444,6 +444,12 @@ fn closed_fault(cause: &CloseCause, step: &'static str) -> Fault {
         CloseCause::Reset => (ErrorClass::Network, "reset", "the connection was reset"),
         CloseCause::Refused => (ErrorClass::Network, "refused", "nobody listens at the target"),
         CloseCause::ConnectTimeout => (ErrorClass::Network, "connect-timeout", "connecting took too long"),
+        CloseCause::HandshakeTimeout => {
+            (ErrorClass::Network, "handshake-timeout", "the TLS handshake took too long")
+        }
+        CloseCause::HandshakeCut => {
+            (ErrorClass::Network, "handshake-cut", "the server ended the connection in the handshake")
+        }
         CloseCause::Tls(reason) => (ErrorClass::Misuse, "tls", reason.as_str()),
         CloseCause::InjectedBeforeTls => {
             (ErrorClass::Protocol, "injected-before-tls", "bytes in the clear after <proceed/>")

@@ -47,6 +47,7 @@ struct ShardState {
     open: u64,
     keys: (u64, u64),
     logins: (u64, u64),
+    hopeless_logins: u64,
     handshakes: (u64, u64),
     bytes: (u64, u64),
     queued: u64,
@@ -123,6 +124,7 @@ impl Aggregator {
         shard.open = report.open;
         shard.keys = report.keys;
         shard.logins = report.logins;
+        shard.hopeless_logins = report.hopeless_logins;
         shard.handshakes = report.handshakes;
         shard.bytes = (report.stats.bytes_in, report.stats.bytes_out);
         shard.queued = report.stats.queued_bytes;
@@ -135,12 +137,12 @@ impl Aggregator {
     fn note_second(&mut self, report: &ShardReport) {
         let before = &self.shards[usize::from(report.shard)];
         let longest = report.turns.iter().map(TurnTimes::longest).max().unwrap_or_default();
-        let lag = report.lags.iter().filter_map(Histogram::max).max();
         self.totals.note_second(&SecondFacts {
             // A tick comes just after the second it closes.
             second: if report.ticked { report.at.second().saturating_sub(1) } else { report.at.second() },
             users_online: report.ticked.then_some(u64::from(report.online)),
-            lag_max_us: lag,
+            // Lag belongs to the second an operation was intended in: the samples bring it.
+            lag_max_us: None,
             turn_max_us: Some(u64::try_from(longest.as_micros()).unwrap_or(u64::MAX)),
             bytes_out: report.stats.bytes_out.saturating_sub(before.bytes.1),
             bytes_in: report.stats.bytes_in.saturating_sub(before.bytes.0),
@@ -223,6 +225,23 @@ impl Aggregator {
         self.shards.iter().fold((0, 0), |sum, shard| (sum.0 + shard.logins.0, sum.1 + shard.logins.1))
     }
 
+    /// Of the failed logins, those no retry can mend.
+    pub fn hopeless_logins(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.hopeless_logins).sum()
+    }
+
+    /// A shard that died kept accounts nobody can settle: what was open in them is indeterminate. Gives the dead ones.
+    pub fn bury_the_dead(&mut self) -> Vec<usize> {
+        let mut dead = Vec::new();
+        for (number, shard) in self.shards.iter_mut().enumerate().filter(|(_, shard)| !shard.finished) {
+            for counts in shard.ledger.iter_mut().flatten() {
+                counts.indeterminate += counts.open();
+            }
+            dead.push(number);
+        }
+        dead
+    }
+
     /// TLS handshakes done in full, and resumed ones.
     pub fn handshakes(&self) -> (u64, u64) {
         self.shards.iter().fold((0, 0), |sum, shard| (sum.0 + shard.handshakes.0, sum.1 + shard.handshakes.1))
@@ -262,9 +281,9 @@ impl Aggregator {
         let logins = crate::activity::LOGIN_OPERATIONS.len();
         let mut seen = PhaseObservation {
             name: phase.name.clone(),
-            lag_p99: self.lags[index].quantile(Quantile::P99).map(Duration::from_micros),
+            lag_p99: high_quantile(&self.lags[index]),
             turn_p99: Some(self.worst_turn(index, elapsed)),
-            busy_max: self.shards.iter().map(|s| s.turns[index].spent().as_secs_f64()).fold(0.0, f64::max)
+            busy_max: self.shards.iter().map(|s| s.turns[index].busy().as_secs_f64()).fold(0.0, f64::max)
                 / elapsed.as_secs_f64(),
             unsent_ours: self.unsent_ours[index],
             backlog: self.backlog(index),
@@ -311,16 +330,19 @@ impl Aggregator {
     }
 
     /// How busy each worker was in each phase.
-    pub fn workers(&self, ranges: &[std::ops::Range<u32>]) -> Vec<WorkerUse> {
+    pub fn workers(&self, ranges: &[std::ops::Range<u32>], until: Offset) -> Vec<WorkerUse> {
         let mut all = Vec::new();
         for (number, shard) in self.shards.iter().enumerate() {
             for (phase, turns) in self.run.plan.phases().iter().zip(&shard.turns) {
-                let elapsed = phase.window.end.since(phase.window.start);
+                let elapsed = phase.window.end.min(until).since(phase.window.start);
+                if elapsed.is_zero() {
+                    continue;
+                }
                 let p99 = turns.quantile(Quantile::P99, elapsed);
                 all.push(WorkerUse {
                     worker: number as u32,
                     phase: phase.name.clone(),
-                    busy: turns.spent().as_secs_f64() / elapsed.as_secs_f64(),
+                    busy: turns.busy().as_secs_f64() / elapsed.as_secs_f64(),
                     turns: turns.count(),
                     turn_p99_us: Some(u64::try_from(p99.as_micros()).unwrap_or(u64::MAX)),
                     turn_max_us: u64::try_from(turns.longest().as_micros()).unwrap_or(u64::MAX),
@@ -344,6 +366,13 @@ impl Recent {
             self.errors += 1;
         }
     }
+}
+
+/// The 99th percentile, or what comes nearest to it where there are too few: nothing is let off for being rare.
+fn high_quantile(histogram: &Histogram) -> Option<Duration> {
+    let mut supported = [Quantile::P99, Quantile::P90, Quantile::P50].into_iter();
+    let micros = supported.find_map(|quantile| histogram.quantile(quantile)).or_else(|| histogram.max());
+    micros.map(Duration::from_micros)
 }
 
 /// The shape of a run's totals.

@@ -28,8 +28,11 @@ const LOOK_UP: Duration = Duration::from_millis(100);
 const LAST_WORDS: Duration = Duration::from_secs(8);
 /// Seconds whose response times are shown together.
 const RECENT_SECONDS: usize = 5;
-/// Failed logins, with none that succeeded, after which the run is given up.
+/// Failed logins that no retry can mend, with none that succeeded, after which the run is given up.
 const HOPELESS_LOGINS: u64 = 10;
+/// How long logins may fail, with none that succeeds, before the run is given up: a server that is just starting is waited
+/// for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a run is told from outside while it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +101,7 @@ pub struct Ended {
     pub worker_errors: Vec<String>,
 }
 
-/// Runs to the end. `show` is called a few times a second; `look` once a second, to observe the process.
+/// Runs to the end. `show` is called a few times a second.
 pub fn conduct(
     run: &Arc<Run>,
     ranges: Vec<Range<u32>>,
@@ -119,6 +122,7 @@ pub fn conduct(
         aggregator,
         recent: Recent::default(),
         seconds: VecDeque::new(),
+        first_failure: None,
         next_second: Offset::from_nanos(1_500_000_000),
         stage: Stage::Phases,
         stage_until: run.plan.end(),
@@ -139,6 +143,11 @@ pub fn conduct(
             join(workers.threads)
         }
     };
+    // Last words that came while nobody listened.
+    while let Ok(report) = reports.try_recv() {
+        conductor.aggregator.take(report);
+    }
+    conductor.aggregator.bury_the_dead();
     if !worker_errors.is_empty() {
         conductor.ending = Ending::WorkersFailed;
     }
@@ -194,6 +203,7 @@ struct Conductor {
     aggregator: Aggregator,
     recent: Recent,
     seconds: VecDeque<Recent>,
+    first_failure: Option<Offset>,
     next_second: Offset,
     stage: Stage,
     stage_until: Offset,
@@ -266,9 +276,10 @@ impl Conductor {
     }
 
     fn move_on(&mut self, now: Offset) {
+        let hopeless = self.stage == Stage::Phases && self.is_hopeless(now);
         match self.stage {
             Stage::Phases if now >= self.stage_until => self.drain(now),
-            Stage::Phases if self.is_hopeless() => {
+            Stage::Phases if hopeless => {
                 self.ending = Ending::NobodyCameOnline;
                 self.until = self.until.min(now);
                 self.leave(now, false);
@@ -281,15 +292,20 @@ impl Conductor {
     }
 
     /// Nobody came online, and not for want of time: the target is wrong, or the accounts are.
-    fn is_hopeless(&self) -> bool {
+    fn is_hopeless(&mut self, now: Offset) -> bool {
         let (succeeded, failed) = self.aggregator.logins();
-        succeeded == 0 && failed >= HOPELESS_LOGINS.min(u64::from(self.run.users()))
+        if succeeded > 0 || failed == 0 {
+            return false;
+        }
+        let first_failure = *self.first_failure.get_or_insert(now);
+        let hopeless = self.aggregator.hopeless_logins();
+        hopeless >= HOPELESS_LOGINS.min(u64::from(self.run.users())) || now.since(first_failure) >= PATIENCE
     }
 
     fn drain(&mut self, now: Offset) {
         self.stage = Stage::Draining;
         self.stage_until = now + self.run.drain;
-        self.tell(&Message::Stop);
+        self.tell(&Message::Stop(self.until));
     }
 
     fn leave(&mut self, now: Offset, interrupted: bool) {

@@ -23,6 +23,7 @@ use crate::results::{
 };
 use crate::sample::Token;
 use crate::seed::{Draw, Stream};
+use crate::units::Offset;
 
 /// What is to be run.
 pub struct Order {
@@ -111,7 +112,7 @@ impl ExecuteError {
 
 /// Runs it.
 pub fn execute(
-    order: Order,
+    mut order: Order,
     commands: &Receiver<Command>,
     show: &mut dyn FnMut(&Standing<'_>),
 ) -> Result<Finished, ExecuteError> {
@@ -121,14 +122,16 @@ pub fn execute(
     let workers = order.workers.unwrap_or_else(|| default_workers(&run));
     let ranges = run.shards(workers as u32);
     let sources = order.profile.target.source_addresses.len();
-    let preflight = preflight::look(&run, sources, order.own_server.is_some(), ranges.len())?;
+    let preflight = preflight::look(&run, sources, order.own_server.is_some())?;
     preflight.warnings.iter().for_each(|warning| (order.warn)(warning));
+    let keys = Arc::new(KeyFile::open(order.keys.clone()));
+    let mut driver = driver_config(&order, &keys)?;
     let place = ResultFile::create(&order.out)?;
+    put_off_epoch(&mut order);
+    driver.epoch = order.epoch;
     let preamble = preamble(&order, &run, &preflight);
     let totals = Totals::new(preamble.layout.clone())?;
     let journal = place.begin_journal(&preamble)?;
-    let keys = Arc::new(KeyFile::open(order.keys.clone()));
-    let driver = driver_config(&order, &keys)?;
     let aggregator = Aggregator::new(Arc::clone(&run), totals, Some(journal), ranges.len());
     let ended = coordinator::conduct(
         &run,
@@ -144,6 +147,16 @@ pub fn execute(
         conclusion.verdict.notes.push(format!("derived keys could not be kept for the next run: {error}"));
     }
     Ok(finish(place, preamble, ended, conclusion))
+}
+
+/// Preparations (names to resolve, a large population) may take longer than the epoch was ahead; then it is put off, for
+/// what they took must not make the first logins late. An embedded server counts from the same epoch already, and its
+/// preparations are short.
+fn put_off_epoch(order: &mut Order) {
+    const HEAD_START: u64 = 100_000_000;
+    if order.own_server.is_none() && order.epoch.now() > Offset::ZERO {
+        order.epoch = Epoch::from_monotonic_nanos(Epoch::start().as_monotonic_nanos() + HEAD_START);
+    }
 }
 
 /// One per CPU; a server on this machine has a CPU of its own where there is one to spare.
@@ -266,7 +279,7 @@ fn cross_target_share(run: &Run) -> f64 {
         return 0.0;
     }
     let mut cursor = run.plan.cursor(0, run.users());
-    let actions = std::iter::from_fn(|| cursor.take_due(crate::units::Offset::MAX)).take(LOOKED_AT);
+    let actions = std::iter::from_fn(|| cursor.take_due(Offset::MAX)).take(LOOKED_AT);
     let pairs = actions.filter_map(|action| Some((action.sender, action.recipient?)));
     let (mut crossing, mut all) = (0u32, 0u32);
     for (sender, recipient) in pairs {
@@ -286,18 +299,19 @@ fn conclude(
     let aggregator = &ended.aggregator;
     let ledgers = aggregator.ledgers();
     // A run that nobody came online for was cut short as well, if not by its user: the exit code tells the two apart.
-    let interrupted = matches!(ended.ending, Ending::Interrupted { .. } | Ending::NobodyCameOnline);
+    let interrupted =
+        matches!(ended.ending, Ending::Interrupted { .. } | Ending::NobodyCameOnline | Ending::WorkersFailed);
     let verdict = verdict::judge(interrupted, &aggregator.observations(ended.until));
     let slo = objectives::judge(run, &order.profile.slos, aggregator.totals(), &ledgers);
     let mut reasons = exit::reasons_of(verdict.state, &slo);
-    if ended.ending == Ending::NobodyCameOnline {
+    if !matches!(ended.ending, Ending::Interrupted { .. }) {
         reasons.retain(|(code, _)| *code != ExitCode::Interrupted);
     }
     add_endings(ended, &mut reasons);
     add_nothing_measured(run, aggregator, &ledgers, ended.until, &mut reasons);
     let mut generator = aggregator.generator.clone();
     generator.strict_share = 1.0 / f64::from(crate::user::STRICT_SHARE);
-    generator.workers = aggregator.workers(ranges);
+    generator.workers = aggregator.workers(ranges, ended.until);
     generator.descriptors.limit = preamble.host.limits.descriptors;
     Conclusion {
         verdict,
@@ -337,7 +351,7 @@ fn add_nothing_measured(
     run: &Run,
     aggregator: &Aggregator,
     ledgers: &[Ledgers],
-    until: crate::units::Offset,
+    until: Offset,
     reasons: &mut Vec<(ExitCode, String)>,
 ) {
     for (index, phase) in run.plan.phases().iter().enumerate() {
@@ -398,6 +412,7 @@ fn finish(place: ResultFile, preamble: Preamble, mut ended: Ended, mut conclusio
         let kept = result.exit.reasons.iter().map(|reason| (code_of(reason.code), reason.reason.clone()));
         result.exit = exit::decide(contradictions.iter().map(bug).chain(kept).collect());
     }
+    conclusion.exit.clone_from(&result.exit);
     // The journal gets its end too: if the result cannot be written, it holds the same.
     if let Some(journal) = ended.aggregator.take_journal()
         && let Err(error) = journal.conclude(&conclusion)

@@ -73,17 +73,12 @@ pub enum PreflightError {
 }
 
 /// Looks at the machine and the run. `own_server` says that the server's descriptors are this process's too.
-pub fn look(
-    run: &Run,
-    sources: usize,
-    own_server: bool,
-    workers: usize,
-) -> Result<Preflight, PreflightError> {
+pub fn look(run: &Run, sources: usize, own_server: bool) -> Result<Preflight, PreflightError> {
     let limit = facts::raise_descriptor_limit();
     let host = facts::host();
     check_descriptors(run, limit, own_server)?;
     check_ports(run, &host, sources)?;
-    let ledger_capacity = ledger_capacity(run, &host, workers)?;
+    let ledger_capacity = ledger_capacity(run, &host)?;
     let warnings = warnings(&host);
     let host = describe(&host, limit, warnings.clone());
     Ok(Preflight { host, ledger_capacity, warnings })
@@ -113,8 +108,9 @@ fn check_ports(run: &Run, host: &HostFacts, sources: usize) -> Result<(), Prefli
     Ok(())
 }
 
-/// Entries per worker: its share of the highest rates over the horizon, half as much again.
-fn ledger_capacity(run: &Run, host: &HostFacts, workers: usize) -> Result<usize, PreflightError> {
+/// Entries a worker may hold: the highest rates over the horizon, half as much again. Each may hold as many as all together,
+/// for who sends is not shared out evenly; room is taken only as it is used.
+fn ledger_capacity(run: &Run, host: &HostFacts) -> Result<usize, PreflightError> {
     let rate: f64 =
         run.activities.iter().enumerate().map(|(index, activity)| peak_rate(run, index, activity.pace)).sum();
     let horizon = run.horizon().as_secs_f64();
@@ -125,7 +121,7 @@ fn ledger_capacity(run: &Run, host: &HostFacts, workers: usize) -> Result<usize,
         let rate = format!("{rate:.0}");
         return Err(PreflightError::Memory { needed, rate, horizon_s: horizon as u64, allowed });
     }
-    Ok((entries / workers.max(1)).max(LEDGER_ENTRIES_MIN))
+    Ok(entries.max(LEDGER_ENTRIES_MIN))
 }
 
 fn peak_rate(run: &Run, index: usize, pace: Pace) -> f64 {
@@ -133,9 +129,11 @@ fn peak_rate(run: &Run, index: usize, pace: Pace) -> f64 {
         return pace.over(run.users()).as_per_second();
     }
     let phases = run.plan.phases().iter();
+    // Users may rise while the factor falls: the highest rate need not be at an end.
     let ends = phases.flat_map(|phase| {
         let just_before = phase.window.end - std::time::Duration::from_nanos(1);
-        [run.plan.rate_at(index as u16, phase.window.start), run.plan.rate_at(index as u16, just_before)]
+        let middle = phase.window.start + phase.window.end.since(phase.window.start) / 2;
+        [phase.window.start, middle, just_before].map(|at| run.plan.rate_at(index as u16, at))
     });
     ends.fold(0.0, f64::max)
 }

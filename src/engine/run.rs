@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::activity::{self, Activity, Behaviour};
@@ -14,7 +14,7 @@ use crate::machine::Transport;
 use crate::plan::Plan;
 use crate::profile::{Mechanism as Allowed, Pace, Profile, Tls};
 use crate::record::ledger::LedgerConfig;
-use crate::sample::{GroupId, OperationId, OperationSpec, TokenKind, UserIndex};
+use crate::sample::{GroupId, OperationId, OperationSpec, TokenKind, Unsent, UserIndex};
 use crate::topology::Topology;
 use crate::units::Offset;
 use crate::user::{GroupSettings, LoginOperations, Names};
@@ -144,8 +144,7 @@ impl Run {
         self.deadline + self.drain
     }
 
-    /// The ledger of one worker. Room is made for its share of the plan's highest rates over the horizon, half as much
-    /// again, and never less than a million entries' worth.
+    /// The ledger of one worker, with room for `capacity` entries.
     pub fn ledger_config(&self, users: &Range<u32>, capacity: usize) -> LedgerConfig {
         LedgerConfig {
             run: self.number,
@@ -243,25 +242,45 @@ fn names(profile: &Profile<Activity>) -> Names {
     Names::new(locals.map(|local| local.map_or_else(String::new, |local| format!("{local}@{domain}"))))
 }
 
-/// Who is online, by the tool's own view.
+/// Where a user stands, by the tool's own view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Presence {
+    /// Not there: not yet, no more, or beginning or ending a session.
+    Offline = 0,
+    /// Bound and available.
+    Online = 1,
+    /// Not there, and it is our doing: a limit of this machine, or a login that could not work as asked.
+    OfflineByUs = 2,
+}
+
+/// Who is online.
 #[derive(Debug)]
-pub struct Online(Vec<AtomicBool>);
+pub struct Online(Vec<AtomicU8>);
 
 impl Online {
     /// Nobody.
     pub fn nobody(users: u32) -> Self {
-        Self((0..users).map(|_| AtomicBool::new(false)).collect())
+        Self((0..users).map(|_| AtomicU8::new(Presence::Offline as u8)).collect())
     }
 
     /// Whether a user is bound, available, and neither beginning nor ending a session.
     pub fn contains(&self, user: UserIndex) -> bool {
-        self.0.get(user.0 as usize).is_some_and(|online| online.load(Ordering::Relaxed))
+        self.0
+            .get(user.0 as usize)
+            .is_some_and(|place| place.load(Ordering::Relaxed) == Presence::Online as u8)
+    }
+
+    /// Our own doing, if that is why a user is not online.
+    pub fn whose_fault(&self, user: UserIndex) -> Option<Unsent> {
+        let place = self.0.get(user.0 as usize)?.load(Ordering::Relaxed);
+        (place == Presence::OfflineByUs as u8).then_some(Unsent::OurLimit)
     }
 
     /// Only the user's own worker says so.
-    pub fn set(&self, user: UserIndex, online: bool) {
-        if let Some(flag) = self.0.get(user.0 as usize) {
-            flag.store(online, Ordering::Relaxed);
+    pub fn set(&self, user: UserIndex, presence: Presence) {
+        if let Some(place) = self.0.get(user.0 as usize) {
+            place.store(presence as u8, Ordering::Relaxed);
         }
     }
 }

@@ -17,7 +17,7 @@
 mod logins;
 mod report;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,23 +25,27 @@ use std::time::Duration;
 pub use report::ShardReport;
 
 use crate::activity::Order;
-use crate::engine::run::{Online, Run};
+use crate::engine::run::{Online, Presence, Run};
 use crate::engine::shard::logins::Logins;
 use crate::engine::shard::report::Occasion;
 use crate::machine::{Channel, Event, Machine, Outbox};
 use crate::net::{DriverStats, Host, InboxSender, Turn};
+use crate::plan::curve::Window;
 use crate::plan::{Action, Cursor};
 use crate::record::turns::TurnTimes;
 use crate::record::{Log, Recorder};
 use crate::results::Histogram;
 use crate::sample::ledger::Expect;
-use crate::sample::{Note, Token, Unsent, UserIndex};
+use crate::sample::{ErrorClass, Note, Token, Unsent, UserIndex};
 use crate::units::Offset;
 use crate::user::{Beginning, Report, Said, Surroundings, User};
 
 /// Bytes a user may have written and the peer not taken; above it operations are unsent. Far below the driver's own limit,
 /// which would end the connection.
 const QUEUE_BYTES_MAX: u64 = 256 * 1024;
+/// How long after a stream's end the ledgers hear of it: copies that were read before it, on whatever worker, have been
+/// noted by then, and the streams of one failure are told together.
+const VOID_DELAY: Duration = Duration::from_millis(50);
 /// The longest that closing all streams may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -51,9 +55,9 @@ pub enum Message {
     /// About one of the shard's own entries.
     Note(Note),
     /// These users' streams ended.
-    Void(Vec<UserIndex>, Offset),
-    /// Start nothing new.
-    Stop,
+    Void(Arc<HashSet<UserIndex>>, Offset),
+    /// Start nothing new. What was intended before this instant and is not under way was missed.
+    Stop(Offset),
     /// Close the account as it is (`true`: the user cut the run short), then leave.
     Settle(bool),
 }
@@ -81,7 +85,7 @@ pub struct Shard {
     recorder: Recorder,
     written: Written,
     peers: Peers,
-    voided: Vec<UserIndex>,
+    voided: HashSet<UserIndex>,
     reports: Vec<Report>,
     watch: Watch,
     outlet: std::sync::mpsc::Sender<ShardReport>,
@@ -160,6 +164,7 @@ impl Written {
 /// What the shard observes of itself since the last report.
 struct Watch {
     next_tick: Offset,
+    voids_due: Option<Offset>,
     lags: Vec<Histogram>,
     turns: Vec<TurnTimes>,
     stats: DriverStats,
@@ -167,6 +172,8 @@ struct Watch {
     keys: (u64, u64),
     /// Succeeded, and failed.
     logins: (u64, u64),
+    /// Of the failed, those no retry can mend.
+    hopeless_logins: u64,
     /// Full, and resumed.
     handshakes: (u64, u64),
     drained: bool,
@@ -176,11 +183,13 @@ impl Watch {
     fn new(phases: usize) -> Self {
         Self {
             next_tick: Offset::from_nanos(1_000_000_000),
+            voids_due: None,
             lags: vec![Histogram::new(); phases],
             turns: vec![TurnTimes::default(); phases],
             stats: DriverStats::default(),
             keys: (0, 0),
             logins: (0, 0),
+            hopeless_logins: 0,
             handshakes: (0, 0),
             drained: false,
         }
@@ -209,7 +218,7 @@ impl Shard {
             recorder: Recorder::new(run.ledger_config(&range, capacity)),
             written: Written::default(),
             peers,
-            voided: Vec::new(),
+            voided: HashSet::new(),
             reports: Vec::new(),
             watch: Watch::new(run.plan.phases().len()),
             outlet,
@@ -220,7 +229,10 @@ impl Shard {
 
     /// Whether everything it began has ended.
     fn is_settled(&self) -> bool {
-        self.recorder.open() == 0 && self.peers.is_flushed() && !self.logins.any_under_way()
+        self.recorder.open() == 0
+            && self.voided.is_empty()
+            && self.peers.is_flushed()
+            && !self.logins.any_under_way()
     }
 
     /// Carries out one planned action, or counts why not.
@@ -256,12 +268,12 @@ impl Shard {
     fn obstacle(&self, action: &Action) -> Option<Unsent> {
         let user = &self.users[(action.sender - self.range.start) as usize];
         if !user.is_online() {
-            return Some(Unsent::SenderOffline);
+            return Some(self.online.whose_fault(UserIndex(action.sender)).unwrap_or(Unsent::SenderOffline));
         }
-        if let Some(recipient) = action.recipient
-            && !self.online.contains(UserIndex(recipient))
+        if let Some(recipient) = action.recipient.map(UserIndex)
+            && !self.online.contains(recipient)
         {
-            return Some(Unsent::RecipientOffline);
+            return Some(self.online.whose_fault(recipient).unwrap_or(Unsent::RecipientOffline));
         }
         (user.queued_bytes() > QUEUE_BYTES_MAX).then_some(Unsent::QueueFull)
     }
@@ -295,18 +307,21 @@ impl Shard {
             Report::Key { cached: false } => self.watch.keys.1 += 1,
             Report::Secured(secured) => self.note_secured(now, secured),
             Report::Online => {
-                self.online.set(user, true);
+                self.online.set(user, Presence::Online);
                 self.online_count += 1;
                 self.watch.logins.0 += 1;
                 self.logins.succeeded(channel.0);
             }
             Report::Ended { was_online, may_retry, class } => {
+                let ours = matches!(class, Some(ErrorClass::Local | ErrorClass::Misuse));
+                self.online.set(user, if ours { Presence::OfflineByUs } else { Presence::Offline });
                 if was_online {
-                    self.online.set(user, false);
                     self.online_count -= 1;
-                    self.voided.push(user);
+                    self.voided.insert(user);
+                    self.watch.voids_due.get_or_insert(now + VOID_DELAY);
                 } else {
                     self.watch.logins.1 += u64::from(class.is_some());
+                    self.watch.hopeless_logins += u64::from(class.is_some() && !may_retry);
                 }
                 self.written.forget(channel);
                 let again = may_retry && self.life == Life::Running;
@@ -330,16 +345,30 @@ impl Shard {
         }
     }
 
-    /// Tells all ledgers, ours included, of the streams that ended in this turn.
+    /// Tells all ledgers, ours included, of the streams that ended lately.
     fn spread_voids(&mut self, now: Offset) {
         if self.voided.is_empty() {
             return;
         }
-        let voided = std::mem::take(&mut self.voided);
-        self.recorder.void(|user| voided.contains(&user), now);
+        let voided = Arc::new(std::mem::take(&mut self.voided));
+        self.watch.voids_due = None;
+        self.recorder.void(&voided, now);
         for (number, batch) in self.peers.outgoing.iter_mut().enumerate() {
             if number != usize::from(self.number) {
-                batch.push(Message::Void(voided.clone(), now));
+                batch.push(Message::Void(Arc::clone(&voided), now));
+            }
+        }
+    }
+
+    /// Books a turn on the phases it lies in, each with its part; what comes after the plan belongs to none.
+    fn note_turn(&mut self, turn: Turn) {
+        let part = |start: Offset, window: &Window| {
+            let (from, to) = (start.max(window.start), turn.ended.min(window.end));
+            to.since(from)
+        };
+        for (phase, turns) in self.run.plan.phases().iter().zip(&mut self.watch.turns) {
+            if turn.due < phase.window.end && phase.window.start < turn.ended {
+                turns.record(part(turn.due, &phase.window), part(turn.started, &phase.window));
             }
         }
     }
@@ -374,10 +403,22 @@ impl Shard {
         self.watch.next_tick = Offset::from_nanos((u64::from(now.second()) + 1) * 1_000_000_000);
     }
 
-    fn stop(&mut self) {
-        if self.life == Life::Running {
-            self.life = Life::Stopping;
-            self.logins.cancel_planned();
+    /// Starts nothing new. What should have been started by now was held up by us, and is counted so.
+    fn stop(&mut self, until: Offset) {
+        if self.life != Life::Running {
+            return;
+        }
+        self.life = Life::Stopping;
+        let run = Arc::clone(&self.run);
+        while self.cursor.peek().is_some_and(|action| action.at < until)
+            && let Some(action) = self.cursor.take_due(until)
+        {
+            let operation = run.activities[usize::from(action.activity)].operation;
+            self.recorder.unsent(operation, run.group_of(action.sender).id, action.at, Unsent::Stopped);
+        }
+        for (local, intended) in self.logins.stop(until) {
+            let group = run.group_of(self.range.start + local).id;
+            self.recorder.unsent(run.login_operations.login, group, intended, Unsent::Stopped);
         }
     }
 
@@ -386,15 +427,13 @@ impl Shard {
         if matches!(self.life, Life::Leaving { .. } | Life::Finished) {
             return;
         }
-        self.stop();
+        self.stop(now);
         self.spread_voids(now);
         self.recorder.settle(interrupted);
         self.life = Life::Leaving { until: now + LEAVE_TIMEOUT };
         for local in 0..self.users.len() {
             let user = UserIndex(self.range.start + local as u32);
-            if self.users[local].is_online() {
-                self.online.set(user, false);
-            }
+            self.online.set(user, Presence::Offline);
             self.with_user(now, Channel(local as u32), out, User::leave);
         }
     }
@@ -425,6 +464,9 @@ impl Machine for Shard {
         if now >= self.watch.next_tick {
             return self.tick(now);
         }
+        if self.watch.voids_due.is_some_and(|due| due <= now) {
+            return self.spread_voids(now);
+        }
         if self.life == Life::Running
             && let Some(action) = self.cursor.take_due(now)
         {
@@ -437,7 +479,10 @@ impl Machine for Shard {
     fn poll_timeout(&self) -> Option<Offset> {
         let action = self.cursor.peek().map(|action| action.at).filter(|_| self.life == Life::Running);
         let until = if let Life::Leaving { until } = self.life { Some(until) } else { None };
-        [action, self.logins.next(), until, Some(self.watch.next_tick)].into_iter().flatten().min()
+        [action, self.logins.next(), until, self.watch.voids_due, Some(self.watch.next_tick)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -447,17 +492,15 @@ impl Host for Shard {
     fn handle_message(&mut self, now: Offset, message: Message, out: &mut Outbox) {
         match message {
             Message::Note(note) => self.recorder.note(note),
-            Message::Void(users, at) => self.recorder.void(|user| users.contains(&user), at),
-            Message::Stop => self.stop(),
+            Message::Void(users, at) => self.recorder.void(&users, at),
+            Message::Stop(until) => self.stop(until),
             Message::Settle(interrupted) => self.settle(interrupted, now, out),
         }
     }
 
     fn turn_ended(&mut self, turn: Turn, stats: &DriverStats) {
-        let phase = self.run.phase_of(turn.due);
-        self.watch.turns[phase].record(turn.span());
+        self.note_turn(turn);
         self.watch.stats = stats.clone();
-        self.spread_voids(turn.ended);
         self.peers.flush();
         if self.life == Life::Stopping && !self.watch.drained && self.is_settled() {
             self.watch.drained = true;

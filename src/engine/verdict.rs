@@ -128,7 +128,8 @@ fn growing_backlog(phase: &PhaseObservation) -> Option<Seen> {
     Some(Seen { observed: low, bound: 0.0, unit: Unit::PerSecond, convicts })
 }
 
-/// Judges the measured phases by the table. What convicts stands first in the evidence.
+/// Judges the measured phases by the table. What convicts stands first in the evidence. A run that reached no measured phase
+/// was cut short, whoever did it: nothing was seen that could be valid.
 pub fn judge(interrupted: bool, phases: &[PhaseObservation]) -> Verdict {
     let mut evidence: Vec<Evidence> = phases
         .iter()
@@ -138,7 +139,7 @@ pub fn judge(interrupted: bool, phases: &[PhaseObservation]) -> Verdict {
         .collect();
     evidence.sort_by_key(|evidence| evidence.state);
     let worst = evidence.first().map_or(VerdictState::Valid, |evidence| evidence.state);
-    let state = if interrupted { VerdictState::Interrupted } else { worst };
+    let state = if interrupted || phases.is_empty() { VerdictState::Interrupted } else { worst };
     Verdict { state, evidence, notes: Vec::new() }
 }
 

@@ -28,9 +28,7 @@ pub(super) fn of_connect(error: &Error) -> CloseCause {
 pub(super) fn of_handshake(error: &Error) -> CloseCause {
     match rustls_error(error) {
         Some(tls) => CloseCause::Tls(reason(tls)),
-        None if error.kind() == ErrorKind::UnexpectedEof => {
-            CloseCause::Tls("the peer ended the connection during the handshake".to_owned())
-        }
+        None if error.kind() == ErrorKind::UnexpectedEof => CloseCause::HandshakeCut,
         None => of_io(error),
     }
 }

@@ -162,7 +162,7 @@ impl Core {
             }
             let cause = match due.wait {
                 Wait::Connect => CloseCause::ConnectTimeout,
-                Wait::Handshake => CloseCause::Tls("the handshake took longer than allowed".to_owned()),
+                Wait::Handshake => CloseCause::HandshakeTimeout,
                 Wait::Linger => CloseCause::Asked,
             };
             self.end(due.channel, cause);

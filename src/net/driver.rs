@@ -156,6 +156,8 @@ impl<M: Send> Worker<M> {
             let now = self.core.now();
             host.handle_message(now, message, self.core.outbox());
             self.core.settle(host);
+            // However many messages came, what is due goes first.
+            self.core.run_due(host);
         }
         self.answers.take(&mut self.answered);
         while let Some(answer) = self.answered.pop_front() {

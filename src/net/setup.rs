@@ -1,5 +1,6 @@
 //! Connecting, accepting, securing: work that is bounded per turn, and waits in one line.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -67,19 +68,21 @@ pub(super) fn activate(listeners: Vec<Listener>, ready: &Arc<ReadyList>) -> io::
 pub(super) struct Sources {
     v4: Vec<IpAddr>,
     v6: Vec<IpAddr>,
-    next: usize,
+    /// Per destination: ports run out per pair of addresses, so every pair must have its turn.
+    next: HashMap<SocketAddr, usize>,
 }
 
 impl Sources {
     pub(super) fn new(addresses: &[IpAddr]) -> Self {
         let (v4, v6) = addresses.iter().partition(|address| address.is_ipv4());
-        Self { v4, v6, next: 0 }
+        Self { v4, v6, next: HashMap::new() }
     }
 
     fn next_for(&mut self, peer: SocketAddr) -> Option<SocketAddr> {
         let list = if peer.is_ipv4() { &self.v4 } else { &self.v6 };
-        let address = *list.get(self.next % list.len().max(1))?;
-        self.next = self.next.wrapping_add(1);
+        let next = self.next.entry(peer).or_default();
+        let address = *list.get(*next % list.len().max(1))?;
+        *next = next.wrapping_add(1);
         Some(SocketAddr::new(address, 0))
     }
 }

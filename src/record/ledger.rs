@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::sample::ledger::{Arrive, Expect};
 use crate::sample::{
     ErrorClass, GroupId, Indeterminate, Instants, LedgerCounts, LedgerKind, OperationId, Outcome, Sample,
-    Token, UserIndex,
+    Token, TokenKind, UserIndex,
 };
 use crate::units::Offset;
 
@@ -54,6 +54,8 @@ pub struct Ledger {
     entries: VecDeque<Entry>,
     base: u64,
     open: u64,
+    /// Nothing before this sequence is open.
+    oldest_open: u64,
     latest: Vec<u64>,
     counts: Vec<[LedgerCounts; 3]>,
 }
@@ -90,6 +92,7 @@ impl Ledger {
             entries: VecDeque::new(),
             base: 0,
             open: 0,
+            oldest_open: 0,
             config,
         }
     }
@@ -174,7 +177,8 @@ impl Ledger {
 
     /// These users' streams ended or began at `at`: what is open from or to them and not overdue is indeterminate.
     pub fn void(&mut self, is_voided: impl Fn(UserIndex) -> bool, at: Offset, ended: &mut Vec<Sample>) {
-        for index in 0..self.entries.len() {
+        self.skip_closed();
+        for index in (self.oldest_open - self.base) as usize..self.entries.len() {
             let entry = self.entries[index];
             if entry.state != State::Open {
                 continue;
@@ -234,6 +238,17 @@ impl Ledger {
     /// The columns so far, by phase and kind.
     pub fn counts(&self) -> &[[LedgerCounts; 3]] {
         &self.counts
+    }
+
+    /// Moves the mark before which nothing is open: each entry is passed once in its life.
+    fn skip_closed(&mut self) {
+        self.oldest_open = self.oldest_open.max(self.base);
+        let end = self.base + self.entries.len() as u64;
+        while self.oldest_open < end
+            && self.entries[(self.oldest_open - self.base) as usize].state != State::Open
+        {
+            self.oldest_open += 1;
+        }
     }
 
     fn deliver(&mut self, sequence: u64, done: Offset) -> Sample {
@@ -309,12 +324,7 @@ impl Ledger {
     /// A copy without an entry: of another run, after the horizon, or made up.
     fn count_stray(&mut self, note: &Arrive) {
         let known = note.token.run != self.config.run || note.token.sequence < self.base;
-        let kind = match note.token.kind {
-            crate::sample::TokenKind::Message => LedgerKind::Message,
-            crate::sample::TokenKind::Groupchat => LedgerKind::Groupchat,
-            crate::sample::TokenKind::Presence => LedgerKind::Presence,
-            crate::sample::TokenKind::Request => return,
-        };
+        let Some(kind) = kind_of(note.token.kind) else { return };
         let other_run = note.token.run != self.config.run;
         let intended = if other_run { note.done } else { note.token.intended };
         let phase = self.phase_of(intended);
@@ -333,11 +343,14 @@ impl Ledger {
 
     /// The entry a token names, if the token is one we wrote.
     fn entry_of(&mut self, token: &Token) -> Option<&mut Entry> {
-        if token.run != self.config.run {
-            return None;
-        }
-        self.entry(token.sequence)
-            .filter(|entry| entry.sender == token.sender.0 && entry.intended == token.intended)
+        let index = usize::try_from(token.sequence.checked_sub(self.base)?).ok()?;
+        let entry = self.entries.get_mut(index)?;
+        let kind = self.config.kinds.get(usize::from(entry.operation.0)).copied().flatten();
+        let ours = token.run == self.config.run
+            && entry.sender == token.sender.0
+            && entry.intended == token.intended
+            && kind == kind_of(token.kind);
+        ours.then_some(entry)
     }
 
     fn counts_of(&mut self, operation: OperationId, intended: Offset) -> Option<&mut LedgerCounts> {
@@ -352,6 +365,16 @@ impl Ledger {
 
     fn local(&self, user: UserIndex) -> usize {
         user.0.wrapping_sub(self.config.first_user).min(self.config.user_count.saturating_sub(1)) as usize
+    }
+}
+
+/// The account a token's stanza is kept in; none for requests.
+const fn kind_of(kind: TokenKind) -> Option<LedgerKind> {
+    match kind {
+        TokenKind::Message => Some(LedgerKind::Message),
+        TokenKind::Groupchat => Some(LedgerKind::Groupchat),
+        TokenKind::Presence => Some(LedgerKind::Presence),
+        TokenKind::Request => None,
     }
 }
 

@@ -17,19 +17,21 @@ pub struct TurnTimes {
     weighted: Histogram<u64>,
     longest: Duration,
     turns: u64,
+    busy: Duration,
 }
 
 impl Default for TurnTimes {
     fn default() -> Self {
         let mut weighted = Histogram::new(3).expect("three digits are a valid precision");
         weighted.auto(true);
-        Self { weighted, longest: Duration::ZERO, turns: 0 }
+        Self { weighted, longest: Duration::ZERO, turns: 0, busy: Duration::ZERO }
     }
 }
 
 impl TurnTimes {
-    /// Adds a turn.
-    pub fn record(&mut self, turn: Duration) {
+    /// Adds a turn: from when work was there to its end, and the time really spent working.
+    pub fn record(&mut self, turn: Duration, worked: Duration) {
+        self.busy += worked;
         let micros = u64::try_from(turn.as_micros()).unwrap_or(u64::MAX).clamp(1, 3_600_000_000);
         self.weighted.record_n(micros, micros).expect("an auto-resizing histogram takes any value");
         self.longest = self.longest.max(turn);
@@ -41,6 +43,7 @@ impl TurnTimes {
         self.weighted.add(&other.weighted).expect("an auto-resizing histogram takes any value");
         self.longest = self.longest.max(other.longest);
         self.turns += other.turns;
+        self.busy += other.busy;
     }
 
     /// The turn length of this quantile over `elapsed` (summed over workers).
@@ -64,9 +67,9 @@ impl TurnTimes {
         self.turns
     }
 
-    /// Time spent in turns, as far as microseconds tell.
-    pub fn spent(&self) -> Duration {
-        Duration::from_micros(self.weighted.len())
+    /// Time spent working; waking up late is no work.
+    pub const fn busy(&self) -> Duration {
+        self.busy
     }
 }
 
@@ -79,17 +82,17 @@ mod tests {
     #[test]
     fn one_long_stop_convicts_however_many_short_turns_there_are() {
         let mut turns = TurnTimes::default();
-        (0..100_000).for_each(|_| turns.record(Duration::from_micros(20)));
+        (0..100_000).for_each(|_| turns.record(Duration::from_micros(20), Duration::from_micros(20)));
         assert_eq!(turns.quantile(Quantile::P99, SECOND * 20), Duration::from_micros(20));
-        turns.record(SECOND * 2);
+        turns.record(SECOND * 2, SECOND * 2);
         assert!(turns.quantile(Quantile::P99, SECOND * 20) >= SECOND);
     }
 
     #[test]
     fn short_hiccups_within_one_per_cent_of_the_time_do_not() {
         let mut turns = TurnTimes::default();
-        (0..10).for_each(|_| turns.record(Duration::from_millis(10)));
-        (0..10_000).for_each(|_| turns.record(Duration::from_micros(100)));
+        (0..10).for_each(|_| turns.record(Duration::from_millis(10), Duration::from_millis(10)));
+        (0..10_000).for_each(|_| turns.record(Duration::from_micros(100), Duration::from_micros(100)));
         assert!(turns.quantile(Quantile::P99, SECOND * 20) < Duration::from_millis(1));
     }
 

@@ -64,6 +64,9 @@ fn check_ledgers(found: &mut Findings, result: &RunResult) {
     check_equation(found, "ledger", &result.ledger);
     for phase in &result.phases {
         check_equation(found, &format!("phase {}: ledger", phase.name), &phase.ledger);
+        if result.complete {
+            check_deliveries(found, phase);
+        }
     }
     for kind in LedgerKind::ALL {
         let mut sums = [0u128; LedgerCounts::COLUMNS.len()];
@@ -77,6 +80,36 @@ fn check_ledgers(found: &mut Findings, result: &RunResult) {
             let whole = read(result.ledger.of(kind));
             found.equal(&place, &format!("{name} against the sum over phases"), whole.into(), sum);
         }
+    }
+}
+
+/// The accounts and the deliveries are kept apart, column by column and sample by sample, and must come to the same.
+fn check_deliveries(found: &mut Findings, phase: &Phase) {
+    for kind in LedgerKind::ALL {
+        let name = format!("{}.delivery", kind.as_str());
+        let Some(operation) = phase.operations.get(&name) else { continue };
+        let counts = phase.ledger.of(kind);
+        let place = format!("phase {}: {name}", phase.name);
+        let outcomes = |belongs: fn(&str) -> bool| -> u128 {
+            let all = operation.figures.outcomes.iter().filter(|(outcome, _)| belongs(outcome));
+            all.map(|(_, &count)| u128::from(count)).sum()
+        };
+        found.equal(&place, "delivered in the ledger", counts.delivered.into(), outcomes(is_completed));
+        found.equal(&place, "lost in the ledger", counts.lost.into(), outcomes(|o| o == "lost"));
+        found.equal(
+            &place,
+            "failed in the ledger",
+            counts.failed.into(),
+            outcomes(|o| o.starts_with("failed-")),
+        );
+        let unknown = outcomes(|o| o.starts_with("indeterminate-"));
+        found.equal(&place, "indeterminate in the ledger", counts.indeterminate.into(), unknown);
+        found.equal(
+            &place,
+            "unsent in the ledger",
+            counts.unsent.into(),
+            outcomes(|o| o.starts_with("unsent-")),
+        );
     }
 }
 

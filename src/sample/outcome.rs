@@ -100,16 +100,17 @@ pub enum Unsent {
     RecipientOffline,
     /// The connection's queue of bytes the peer does not read is full.
     QueueFull,
-    /// A bound of ours was reached: the ledger's or a table's size.
+    /// Our doing: the ledger is full, or somebody it takes is offline for a limit of this machine or for a login that could not
+    /// work as asked.
     OurLimit,
-    /// The run was stopped before its time.
+    /// It was due when the run stopped, and we had not got round to it.
     Stopped,
 }
 
 impl Unsent {
     /// Whether the reason lies with the generator (it then convicts it, see the verdict table).
     pub const fn is_ours(self) -> bool {
-        matches!(self, Self::OurLimit)
+        matches!(self, Self::OurLimit | Self::Stopped)
     }
 
     const fn as_outcome(self) -> &'static str {
@@ -134,8 +135,6 @@ pub enum Indeterminate {
     NeverSent,
     /// The run was cut short by its user.
     Interrupted,
-    /// The shard that kept the account died.
-    ShardDied,
 }
 
 impl Indeterminate {
@@ -145,7 +144,6 @@ impl Indeterminate {
             Self::SenderStream => "indeterminate-sender-stream",
             Self::NeverSent => "indeterminate-never-sent",
             Self::Interrupted => "indeterminate-interrupted",
-            Self::ShardDied => "indeterminate-shard-died",
         }
     }
 }

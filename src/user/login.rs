@@ -31,6 +31,8 @@ pub(super) struct Login {
     offered_bytes: u64,
     /// The channel is secured before its first byte (XEP-0368), and is not yet.
     awaits_direct_tls: bool,
+    /// The transport is connected.
+    is_open: bool,
 }
 
 #[derive(Debug)]
@@ -83,27 +85,50 @@ impl Login {
             stage,
             offered_bytes: 0,
             awaits_direct_tls: secured,
+            is_open: false,
         }
     }
 
     /// The step under way, for errors.
     pub(super) fn step(&self) -> &'static str {
         match &self.stage {
+            Stage::Negotiating(_) if !self.is_open => "tcp",
+            Stage::Negotiating(_) if self.awaits_direct_tls => "tls",
             Stage::Negotiating(negotiation) => negotiation.step(),
             Stage::Roster(_) => "roster",
             Stage::Presence(..) => "presence",
         }
     }
 
-    /// The sample of a login that failed.
-    pub(super) fn failed(&self, class: ErrorClass, near: &Surroundings<'_>) -> Sample {
-        ended_sample(near.operations.login, near, self.intended, Outcome::Failed(class))
+    /// The samples of a login that failed: its own, and that of the step it failed in.
+    pub(super) fn failed(&self, class: ErrorClass, near: &Surroundings<'_>) -> impl Iterator<Item = Report> {
+        self.ended(Outcome::Failed(class), near)
     }
 
-    /// The sample of a login the end of the run broke off.
-    pub(super) fn broken_off(&self, near: &Surroundings<'_>) -> Sample {
-        let outcome = Outcome::Indeterminate(Indeterminate::Interrupted);
-        ended_sample(near.operations.login, near, self.intended, outcome)
+    /// The samples of a login the end of the run broke off.
+    pub(super) fn broken_off(&self, near: &Surroundings<'_>) -> impl Iterator<Item = Report> {
+        self.ended(Outcome::Indeterminate(Indeterminate::Interrupted), near)
+    }
+
+    fn ended(&self, outcome: Outcome, near: &Surroundings<'_>) -> impl Iterator<Item = Report> {
+        let login = ended_sample(near.operations.login, near, self.intended, outcome);
+        let step = self.step_operation(near).map(|step| ended_sample(step, near, self.step_began, outcome));
+        std::iter::once(login).chain(step).map(Report::Sample)
+    }
+
+    /// What is measured of the step under way; nothing of initial presence, which nobody answers.
+    fn step_operation(&self, near: &Surroundings<'_>) -> Option<OperationId> {
+        let operations = near.operations;
+        match self.step() {
+            "tcp" => Some(operations.tcp),
+            "starttls" | "tls" => Some(operations.tls),
+            "auth" => Some(operations.auth),
+            "bind" => Some(operations.bind),
+            "session" => Some(operations.session),
+            "roster" => Some(operations.roster),
+            "presence" => None,
+            _ => Some(operations.stream),
+        }
     }
 
     /// How many bytes were handed to the transport so far; initial presence ends there once it is written.
@@ -122,6 +147,7 @@ impl Login {
         near: &Surroundings<'_>,
         words: &mut Words<'_, '_>,
     ) -> Result<Flow, Failed> {
+        self.is_open = true;
         self.started = opened.started;
         self.step_began = opened.started;
         self.finish_step(near.operations.tcp, near, words);

@@ -67,7 +67,8 @@ impl Session {
 fn handle_message(element: &Element<'_>, near: &Surroundings<'_>, out: &mut Said<'_>) {
     let in_id = element.id().and_then(|id| Token::decode(id.as_bytes()));
     if element.stanza_type().as_deref() == Some("error") {
-        if let Some(token) = in_id {
+        // An error is the sender's to hear: anybody else's was misdirected and settles nothing.
+        if let Some(token) = in_id.filter(|token| token.sender == near.index) {
             out.reports.push(Report::Note(failed(token, element, near)));
         }
         return;

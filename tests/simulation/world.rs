@@ -134,7 +134,7 @@ impl World {
 
     /// Stops, drains, settles and leaves, as the coordinator does; the ledger's columns then.
     pub fn finish(&mut self, drain: Duration) -> LedgerCounts {
-        self.tell(Message::Stop);
+        self.tell(Message::Stop(self.now));
         let until = self.now + drain;
         while self.now < until && !self.last.as_ref().is_some_and(|report| report.drained) {
             self.run_until(self.now + Duration::from_millis(10));

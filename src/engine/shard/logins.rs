@@ -22,13 +22,34 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 /// See the module text. Users are numbered within the shard.
 pub(super) struct Logins {
     planned: VecDeque<(Offset, u32)>,
-    /// Retries and logins put off by the ceiling: when, who, and the instant they were intended.
-    waiting: BinaryHeap<Reverse<(Offset, u32, Offset)>>,
+    /// Retries: when, and who.
+    retries: BinaryHeap<Reverse<(Offset, u32)>>,
+    ceilings: Vec<Ceiling>,
     limits: BinaryHeap<Reverse<(Offset, u32, u32)>>,
     attempts: Vec<Attempt>,
-    caps: Vec<Option<RateCap>>,
     group_of: Vec<u16>,
     under_way: u32,
+}
+
+/// A group's ceiling, and who waits below it, in order.
+struct Ceiling {
+    cap: Option<RateCap>,
+    held: VecDeque<(u32, Offset)>,
+    /// When the cap grants the next.
+    open_at: Offset,
+}
+
+impl Ceiling {
+    /// Whether one more may begin now; if not, when to ask again is kept.
+    fn grants(&mut self, now: Offset) -> bool {
+        match self.cap.as_mut().map(|cap| cap.check(now)) {
+            None | Some(Ok(())) => true,
+            Some(Err(later)) => {
+                self.open_at = later;
+                false
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -46,36 +67,41 @@ impl Logins {
         let planned =
             run.plan.population().logins_of(range.start, range.end).into_iter().map(local).collect();
         let group_of: Vec<u16> = range.clone().map(|user| run.group_of(user).id.0).collect();
-        let caps = run.login_rates.iter().enumerate().map(|(group, rate)| {
+        let ceilings = run.login_rates.iter().enumerate().map(|(group, rate)| {
             let own = group_of.iter().filter(|&&of| usize::from(of) == group).count();
-            rate.and_then(|rate| cap_for(rate, own, run.group_size(group)))
+            let cap = rate.and_then(|rate| cap_for(rate, own, run.group_size(group)));
+            Ceiling { cap, held: VecDeque::new(), open_at: Offset::ZERO }
         });
         Self {
             planned,
-            waiting: BinaryHeap::new(),
+            retries: BinaryHeap::new(),
+            ceilings: ceilings.collect(),
             limits: BinaryHeap::new(),
             attempts: vec![Attempt::default(); range.len()],
-            caps: caps.collect(),
             group_of,
             under_way: 0,
         }
     }
 
-    /// A user whose login may begin now, and the instant it was intended.
+    /// A user whose login may begin now, and the instant it was intended. Whoever waits below a ceiling goes first.
     pub(super) fn take_due(&mut self, now: Offset) -> Option<(u32, Offset)> {
+        for ceiling in &mut self.ceilings {
+            if !ceiling.held.is_empty() && ceiling.open_at <= now && ceiling.grants(now) {
+                return ceiling.held.pop_front();
+            }
+        }
         let (local, intended) = self.pop_due(now)?;
-        if let Some(cap) = &mut self.caps[usize::from(self.group_of[local as usize])]
-            && let Err(later) = cap.check(now)
-        {
-            self.waiting.push(Reverse((later, local, intended)));
+        let ceiling = &mut self.ceilings[usize::from(self.group_of[local as usize])];
+        if !ceiling.held.is_empty() || !ceiling.grants(now) {
+            ceiling.held.push_back((local, intended));
             return None;
         }
         Some((local, intended))
     }
 
     fn pop_due(&mut self, now: Offset) -> Option<(u32, Offset)> {
-        if self.waiting.peek().is_some_and(|Reverse((at, ..))| *at <= now) {
-            return self.waiting.pop().map(|Reverse((_, local, intended))| (local, intended));
+        if self.retries.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            return self.retries.pop().map(|Reverse((at, local))| (local, at));
         }
         self.planned.pop_front_if(|(at, _)| *at <= now).map(|(at, local)| (local, at))
     }
@@ -102,7 +128,7 @@ impl Logins {
         attempt.failures = attempt.failures.saturating_add(1);
         let at = now + backoff(local, attempt.number, attempt.failures);
         if retry_until.is_some_and(|until| at < until) {
-            self.waiting.push(Reverse((at, local, at)));
+            self.retries.push(Reverse((at, local)));
         }
     }
 
@@ -130,9 +156,10 @@ impl Logins {
     /// When something is due next.
     pub(super) fn next(&self) -> Option<Offset> {
         let planned = self.planned.front().map(|(at, _)| *at);
-        let waiting = self.waiting.peek().map(|Reverse((at, ..))| *at);
+        let retry = self.retries.peek().map(|Reverse((at, _))| *at);
         let limit = self.limits.peek().map(|Reverse((at, ..))| *at);
-        [planned, waiting, limit].into_iter().flatten().min()
+        let held = self.ceilings.iter().filter(|c| !c.held.is_empty()).map(|ceiling| ceiling.open_at);
+        [planned, retry, limit].into_iter().flatten().chain(held).min()
     }
 
     /// Whether a login has begun and not ended.
@@ -140,20 +167,25 @@ impl Logins {
         self.under_way > 0
     }
 
-    /// No login begins any more; what is under way goes on.
-    pub(super) fn cancel_planned(&mut self) {
-        self.planned.clear();
-        self.waiting.clear();
+    /// No login begins any more; what is under way goes on. Gives those that were intended before `until` and did not
+    /// begin.
+    pub(super) fn stop(&mut self, until: Offset) -> Vec<(u32, Offset)> {
+        let held = self.ceilings.iter_mut().flat_map(|ceiling| ceiling.held.drain(..));
+        let mut missed: Vec<(u32, Offset)> = held.collect();
+        missed.extend(self.planned.drain(..).map(|(at, local)| (local, at)));
+        missed.extend(self.retries.drain().map(|Reverse((at, local))| (local, at)));
+        missed.retain(|(_, intended)| *intended < until);
+        missed
     }
 }
 
-/// A shard's part of a group's ceiling: by its share of the group's users, at least one a second.
+/// A shard's part of a group's ceiling: by its share of the group's users, so that all parts together keep it.
 fn cap_for(rate: f64, own: usize, all: u32) -> Option<RateCap> {
     let share = rate * own as f64 / f64::from(all.max(1));
-    let per_second = NonZeroU32::new(share.ceil() as u32)?;
+    let period = Duration::try_from_secs_f64(1.0 / share).ok()?;
     // A burst of a tenth of a second: the ramp is even, and only what was delayed comes closer together.
-    let burst = NonZeroU32::new((share / 10.0).ceil() as u32)?;
-    Some(RateCap::new(per_second, burst))
+    let burst = NonZeroU32::new((share / 10.0).floor() as u32).unwrap_or(NonZeroU32::MIN);
+    RateCap::new(period, burst)
 }
 
 fn backoff(local: u32, attempt: u32, failures: u8) -> Duration {

@@ -33,6 +33,8 @@ pub struct ShardReport {
     pub keys: (u64, u64),
     /// Logins that succeeded, and attempts that failed.
     pub logins: (u64, u64),
+    /// Of the failed logins, those no retry can mend.
+    pub hopeless_logins: u64,
     /// TLS handshakes done in full, and resumed ones.
     pub handshakes: (u64, u64),
     /// Facts of one channel's TLS, the first time one is secured.
@@ -75,6 +77,7 @@ impl Shard {
             stats: watch.stats.clone(),
             keys: watch.keys,
             logins: watch.logins,
+            hopeless_logins: watch.hopeless_logins,
             handshakes: watch.handshakes,
             ticked: matches!(occasion, Occasion::Tick),
             finished: matches!(occasion, Occasion::Last),
