@@ -17,7 +17,7 @@ use xmpp_bench::topology::Topology;
 use xmpp_bench::units::{Offset, Quantile};
 
 /// The longest a run here may take before it counts as hung.
-const HUNG: Duration = Duration::from_secs(120);
+const HUNG: Duration = Duration::from_mins(2);
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
