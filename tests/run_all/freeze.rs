@@ -94,7 +94,7 @@ fn delivery(result: &RunResult) -> &Figures {
 #[test]
 fn a_frozen_server_shows_in_the_response_as_predicted() {
     let world = World::new(&profile(500, 64));
-    let result = world.run(&["--fault", FREEZE, "--truth", "truth.jsonl"]).result;
+    let result = run_undisturbed(&world, &["--fault", FREEZE, "--truth", "truth.jsonl"]);
     let mut predicted = Prediction::new(&world);
     assert!(predicted.length > 0.99 && predicted.waits.len() >= 490, "the freeze lies in the measured phase");
     let seen = delivery(&result);
@@ -114,10 +114,10 @@ fn a_frozen_server_shows_in_the_response_as_predicted() {
 
 #[test]
 fn with_small_buffers_a_frozen_server_shows_as_blocked() {
-    // Eight messages of 12 kB per user and second, against buffers that hold less than one.
-    let world = World::new(&profile(300, 12_000));
+    // Four messages of 12 kB per user and second, against buffers that hold about one. Far less than the queue of a user takes.
+    let world = World::new(&profile(150, 12_000));
     let options = ["--fault", FREEZE, "--truth", "truth.jsonl", "--socket-buffer", "4096"];
-    let result = world.run(&options).result;
+    let result = run_undisturbed(&world, &options);
     let mut predicted = Prediction::new(&world);
     let seen = delivery(&result);
     let late = max(&seen.lag_us);
@@ -133,6 +133,18 @@ fn with_small_buffers_a_frozen_server_shows_as_blocked() {
     assert!(blocked >= predicted.quantile(0.95) * 0.3, "blocked p95 is {blocked} s only");
     assert_generator_is_innocent(&result, predicted.length);
     assert_eq!([result.ledger.message.lost, result.ledger.message.failed], [0; 2]);
+}
+
+/// A run whose generator says that it was starved shows nothing of the server, and says so: that is what the verdict is for. It
+/// is repeated, twice at most; a freeze that is wrongly laid to the generator is so every time.
+fn run_undisturbed(world: &World, options: &[&str]) -> RunResult {
+    for _ in 0..2 {
+        let result = world.run(options).result;
+        if !is_generator_limited(&result) {
+            return result;
+        }
+    }
+    world.run(options).result
 }
 
 /// Nothing of the freeze is the generator's: not its lag, not what was unsent, not the verdict.
