@@ -65,7 +65,7 @@ users_cut() {
   wait_for_line "proxy-$server.out" '^[0-9]+$' 10
   scripts/servers "$server" count --reset >/dev/null
   start_quickstart "xmpp://127.0.0.1:$(head -n 1 "$story_dir/proxy-$server.out")" "$ca"
-  wait_for_second 11
+  wait_for_second 9
   kill -USR1 "$proxy"
   end_quickstart
   grep -Eq '^cut 100 of 1000' "$story_dir/proxy-$server.out" || fail "not 100 of 1,000 users were cut: $(cat "$story_dir/proxy-$server.out")"
