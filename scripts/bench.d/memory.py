@@ -3,7 +3,7 @@
 import time
 
 from figures import Figure
-from processes import pss_bytes
+from processes import Failed, pss_bytes
 from runs import epoch_ns, must_be_sound, profile
 
 FEW, MANY = 2_000, 18_000
@@ -88,4 +88,12 @@ def watched(tools, content, server, instants, environment=None):
     result, *_ = tools.run(path, server.address, watch=watch, environment=environment)
     must_be_sound(result)
     online = result["series"]["users_online"]
-    return [(online[(instant - epoch_ns(result)) // 10**9], pss) for instant, pss in seen]
+    return [(online_at(online, (instant - epoch_ns(result)) // 10**9), pss) for instant, pss in seen]
+
+
+def online_at(column, second):
+    """The last count known at a second: one that the run was late to report is null."""
+    known = [count for count in column[: second + 1] if count is not None]
+    if not known:
+        raise Failed("nobody was online when memory was looked at")
+    return known[-1]
