@@ -114,6 +114,8 @@ pub fn conduct(
     let (outlet, reports) = channel();
     let workers = start_workers(run, ranges, driver, ledger_capacity, &outlet)?;
     drop(outlet);
+    // What this thread does can wait; what a worker on the same CPU does cannot. Refused at worst.
+    let _ = rustix::process::nice(19);
     let epoch = driver.epoch;
     let mut conductor = Conductor {
         run: Arc::clone(run),

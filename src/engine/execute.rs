@@ -406,7 +406,8 @@ fn finish(place: ResultFile, preamble: Preamble, mut ended: Ended, mut conclusio
         ));
     }
     let mut result = results::assemble(preamble, ended.aggregator.totals(), conclusion.clone(), true);
-    let contradictions = results::check::contradictions(&result);
+    let mut contradictions = results::check::contradictions(&result);
+    contradictions.extend(results::check::unaccounted(&result));
     if !contradictions.is_empty() {
         let bug = |text: &String| (ExitCode::Internal, format!("the result contradicts itself: {text}"));
         let kept = result.exit.reasons.iter().map(|reason| (code_of(reason.code), reason.reason.clone()));

@@ -19,6 +19,9 @@ use super::wake::{Key, ReadyList};
 use crate::machine::{Channel, CloseCause, Event, LocalLimit, Outbox};
 use crate::units::Offset;
 
+/// Due things done one after another before channels have their turn: a backlog must not cost a poll for each.
+const DUE_MAX: usize = 64;
+
 /// Everything of a worker that does not depend on its host.
 pub(super) struct Core {
     pub config: DriverConfig,
@@ -111,7 +114,10 @@ impl Core {
 
     /// Lets the schedule do what is due.
     pub(super) fn run_due<H: Host>(&mut self, host: &mut H) {
-        if self.is_due(host) {
+        for _ in 0..DUE_MAX {
+            if !self.is_due(host) {
+                return;
+            }
             host.handle_timeout(self.now, &mut self.out);
             self.settle(host);
         }

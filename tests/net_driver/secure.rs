@@ -306,7 +306,7 @@ fn a_handshake_nobody_answers_is_bounded() {
         let _silent = peer.accept().unwrap();
         client.until(|steer| steer.cause(ONE).is_some());
         let cause = client.stop().cause(ONE).unwrap();
-        assert!(matches!(&cause, CloseCause::Tls(text) if text.contains("longer")), "{cause:?}");
+        assert_eq!(cause, CloseCause::HandshakeTimeout);
     });
 }
 

@@ -13,7 +13,12 @@ fn faults(json: &Value) -> Vec<String> {
     let mut faults: Vec<String> =
         validator.iter_errors(json).map(|error| format!("{}: {error}", error.instance_path())).collect();
     match serde_json::from_value::<RunResult>(json.clone()) {
-        Ok(result) => faults.extend(check::contradictions(&result)),
+        Ok(result) => {
+            faults.extend(check::contradictions(&result));
+            if result.complete {
+                faults.extend(check::unaccounted(&result));
+            }
+        }
         Err(error) => faults.push(error.to_string()),
     }
     faults

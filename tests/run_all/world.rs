@@ -89,6 +89,7 @@ impl World {
         assert_eq!(errors, Vec::<String>::new());
         let result: RunResult = serde_json::from_str(&text).unwrap();
         assert_eq!(results::check::contradictions(&result), Vec::<String>::new());
+        assert_eq!(results::check::unaccounted(&result), Vec::<String>::new());
         assert_eq!(code, i32::from(result.exit.code), "{stderr}");
         eprintln!("verdict {}, exit {:?}", result.verdict.state.as_str(), result.exit);
         Ended { code, stderr, result }
