@@ -263,7 +263,7 @@ impl Aggregator {
     }
 
     /// What the measured phases showed, for the verdict. Where the run was cut short, phases it did not reach, or was in for less
-    /// than [`SHORTEST_LOOK`], are left out.
+    /// than `SHORTEST_LOOK`, are left out.
     pub fn observations(&self, until: Offset) -> Vec<PhaseObservation> {
         let phases = self.run.plan.phases().iter().enumerate();
         phases
