@@ -15,3 +15,4 @@ pub mod preflight;
 pub mod run;
 pub mod shard;
 pub mod verdict;
+pub mod whereabouts;

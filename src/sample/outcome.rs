@@ -98,6 +98,10 @@ pub enum Unsent {
     SenderOffline,
     /// The recipient was not online when it should have been.
     RecipientOffline,
+    /// The sender was not in the room when it should have been.
+    NotJoined,
+    /// The server's roster lacks the subscription this copy needs (RFC 6121 §3).
+    NotSubscribed,
     /// The connection's queue of bytes the peer does not read is full.
     QueueFull,
     /// Our doing: the ledger is full, or somebody it takes is offline for a limit of this machine or for a login that could not
@@ -117,6 +121,8 @@ impl Unsent {
         match self {
             Self::SenderOffline => "unsent-sender-offline",
             Self::RecipientOffline => "unsent-recipient-offline",
+            Self::NotJoined => "unsent-not-joined",
+            Self::NotSubscribed => "unsent-not-subscribed",
             Self::QueueFull => "unsent-queue-full",
             Self::OurLimit => "unsent-our-limit",
             Self::Stopped => "unsent-stopped",
@@ -129,6 +135,8 @@ impl Unsent {
 pub enum Indeterminate {
     /// The recipient's stream ended or began between sent and deadline.
     RecipientStream,
+    /// The recipient left the room, or was put out of it, between sent and deadline.
+    RecipientStay,
     /// The sender's stream ended before the answer.
     SenderStream,
     /// The bytes were still in our queue when the stream or the run ended.
@@ -141,6 +149,7 @@ impl Indeterminate {
     const fn as_outcome(self) -> &'static str {
         match self {
             Self::RecipientStream => "indeterminate-recipient-stream",
+            Self::RecipientStay => "indeterminate-recipient-stay",
             Self::SenderStream => "indeterminate-sender-stream",
             Self::NeverSent => "indeterminate-never-sent",
             Self::Interrupted => "indeterminate-interrupted",
