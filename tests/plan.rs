@@ -242,7 +242,8 @@ fn nobody_away_acts_or_is_written_to_and_whoever_is_in_no_room_yet_is_silent_the
 fn sessions_end_at_the_rate_and_in_the_manner_that_was_asked() {
     let actions = busy(3, 1);
     let ends = |activity| actions.iter().filter(move |action| action.activity == activity);
-    let cut = |activity| ends(activity).filter(|action| matches!(action.to, To::Away { cut: true, .. })).count();
+    let cut =
+        |activity| ends(activity).filter(|action| matches!(action.to, To::Away { cut: true, .. })).count();
     let by_rate = ends(4).count() as f64;
     assert!((by_rate - 312.0).abs() < 5.0 * 18.0, "5/s over 60 s and half of that over the ramp: {by_rate}");
     assert!((cut(4) as f64 / by_rate - 0.3).abs() < 0.12, "{} of {by_rate} cut", cut(4));
