@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::profile::{Keys, KindSpec, Planned, Recipients, Registry, Reported, SizeDistribution, Vocabulary};
-use crate::sample::{LedgerCounts, LedgerKind, OperationSpec, Token, TokenKind};
+use crate::sample::{LedgerCounts, LedgerKind, OperationSpec, Outcome, Token, TokenKind};
 
 /// Every activity there is.
 pub const FEATURES: &[Feature] = &[message::FEATURE, ping::FEATURE];
@@ -106,6 +106,7 @@ impl Registry for Features {
     fn vocabulary(&self) -> Vocabulary {
         Vocabulary {
             operations: LOGIN_OPERATION_NAMES,
+            outcomes: Outcome::NAMES,
             ledger_columns: LEDGER_COLUMNS,
             body_bytes_min: Token::LEN as u32,
             body_bytes_max: BODY_BYTES_MAX,

@@ -66,7 +66,7 @@ fn judged(objective: &str, samples: &[Sample], ledger: impl FnOnce(&mut Ledgers)
     totals.close_interval();
     let mut ledgers = vec![Ledgers::default(); 2];
     ledger(&mut ledgers[1]);
-    let judged = objectives::judge(&run, &slos, &totals, &ledgers);
+    let judged = objectives::judge(&run, &slos, &totals, &ledgers, Offset::MAX);
     assert_eq!(judged.len(), 1, "one measured phase, one objective");
     (judged[0].state, judged[0].reason.clone())
 }

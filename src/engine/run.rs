@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::activity::{self, Activity, Behaviour};
 use crate::machine::Transport;
 use crate::plan::Plan;
-use crate::profile::{Mechanism as Allowed, Pace, Profile, Tls};
+use crate::profile::{AbortRule, Mechanism as Allowed, Pace, Profile, Tls};
 use crate::record::ledger::LedgerConfig;
 use crate::sample::{GroupId, OperationId, OperationSpec, TokenKind, Unsent, UserIndex};
 use crate::topology::Topology;
@@ -123,6 +123,11 @@ impl Run {
     /// How many users a group has.
     pub fn group_size(&self, group: usize) -> u32 {
         self.profile.groups[group].count
+    }
+
+    /// What ends the run early, if anything.
+    pub fn abort_rules(&self) -> &[AbortRule] {
+        &self.profile.abort
     }
 
     /// Where a user connects to.
