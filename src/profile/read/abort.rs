@@ -93,13 +93,13 @@ impl Readable for Share {
             let percent: f64 = text.strip_suffix('%')?.trim_end().parse().ok()?;
             (0.0..=100.0).contains(&percent).then_some(percent / 100.0)
         };
-        rule(value, HELP, bound).map(Self)
+        rule(*value, HELP, bound).map(Self)
     }
 }
 
 impl Readable for Count {
     fn read(value: &Given<'_>, _: Frame<'_>) -> Result<Self, Wrong> {
-        rule(value, "write it like \"> 10000 for 10s\"", |text| text.parse().ok()).map(Self)
+        rule(*value, "write it like \"> 10000 for 10s\"", |text| text.parse().ok()).map(Self)
     }
 }
 
@@ -116,7 +116,7 @@ impl Readable for Span {
     }
 }
 
-fn rule<T>(value: &Given<'_>, help: &str, bound: impl Fn(&str) -> Option<T>) -> Result<Rule<T>, Wrong> {
+fn rule<T>(value: Given<'_>, help: &str, bound: impl Fn(&str) -> Option<T>) -> Result<Rule<T>, Wrong> {
     let text = value.text("a bound and a span").map_err(|wrong| wrong.help(help))?;
     let wrong = || Wrong::new(format!("must be a bound and a span, not \"{}\"", shorten(text))).help(help);
     let (condition, after) = split(text).ok_or_else(wrong)?;
