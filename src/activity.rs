@@ -25,7 +25,7 @@ use std::time::Duration;
 use crate::profile::{
     Absence, Keys, KindSpec, Planned, Recipients, Registry, Reported, Rooms, SizeDistribution, Vocabulary,
 };
-use crate::sample::{LedgerCounts, LedgerKind, OperationSpec, Token, TokenKind};
+use crate::sample::{LedgerCounts, LedgerKind, OperationSpec, Outcome, Token, TokenKind};
 
 /// Every activity there is.
 pub const FEATURES: &[Feature] =
@@ -130,6 +130,7 @@ impl Registry for Features {
     fn vocabulary(&self) -> Vocabulary {
         Vocabulary {
             operations: LOGIN_OPERATION_NAMES,
+            outcomes: Outcome::NAMES,
             ledger_columns: LEDGER_COLUMNS,
             body_bytes_min: Token::LEN as u32,
             body_bytes_max: BODY_BYTES_MAX,

@@ -10,6 +10,8 @@
     reason = "what was seen and predicted stands in the log"
 )]
 
+#[path = "run_all/abort.rs"]
+mod abort;
 #[path = "run_all/ends.rs"]
 mod ends;
 #[path = "run_all/foreign.rs"]

@@ -73,6 +73,8 @@ pub struct Recent {
     pub response: Histogram,
     /// offered − intended.
     pub lag: Histogram,
+    /// Turn times, by shard.
+    pub turns: BTreeMap<u16, TurnTimes>,
 }
 
 impl Aggregator {
@@ -121,10 +123,12 @@ impl Aggregator {
             self.secured.get_or_insert(*secured);
         }
         self.room_orders.extend(report.room_orders);
+        let recent = self.recent.turns.entry(report.shard).or_default();
         let shard = &mut self.shards[usize::from(report.shard)];
         shard.stanzas = report.stanzas;
         for (phase, turns) in report.turns.iter().enumerate() {
             shard.turns[phase].merge(turns);
+            recent.merge(turns);
         }
         shard.ledger = report.ledger;
         shard.online = report.online;
@@ -398,6 +402,16 @@ impl Aggregator {
 }
 
 impl Recent {
+    /// offered − intended, 99th percentile.
+    pub fn lag_p99(&self) -> Option<Duration> {
+        high_quantile(&self.lag)
+    }
+
+    /// The worst worker's turn time, 99th percentile by time.
+    pub fn turn_p99(&self) -> Option<Duration> {
+        self.turns.values().map(|turns| turns.quantile(Quantile::P99, Duration::from_secs(1))).max()
+    }
+
     fn take(&mut self, sample: &crate::sample::Sample) {
         self.ended += 1;
         if let Some(instants) = &sample.instants {

@@ -19,7 +19,8 @@ use crate::net::{DerivePool, DriverConfig, SocketOptions, TlsClient, TlsError};
 use crate::profile::{Endpoint, Profile, Tls, Trust};
 use crate::results::file::{ResultFile, WriteError};
 use crate::results::{
-    self, Certificate, Conclusion, Ledgers, Preamble, RunResult, SCHEMA, Target, TlsFacts, Tool, Totals,
+    self, Certificate, Conclusion, EndedEarly, Ledgers, Preamble, RunResult, SCHEMA, Target, TlsFacts, Tool,
+    Totals,
 };
 use crate::sample::Token;
 use crate::seed::{Draw, Stream};
@@ -301,19 +302,26 @@ fn conclude(
     // A run that nobody came online for was cut short as well, if not by its user: the exit code tells the two apart.
     let interrupted =
         matches!(ended.ending, Ending::Interrupted { .. } | Ending::NobodyCameOnline | Ending::WorkersFailed);
-    let verdict = verdict::judge(interrupted, &aggregator.observations(ended.until));
-    let slo = objectives::judge(run, &order.profile.slos, aggregator.totals(), &ledgers);
+    let observations = aggregator.observations(ended.until);
+    let mut verdict = verdict::judge(interrupted, &observations);
+    verdict.notes.extend(ended.early.iter().map(|reason| format!("ended early: {reason}")));
+    let slo = objectives::judge(run, &order.profile.slos, aggregator.totals(), &ledgers, ended.until);
     let mut reasons = exit::reasons_of(verdict.state, &slo);
     if !matches!(ended.ending, Ending::Interrupted { .. }) {
         reasons.retain(|(code, _)| *code != ExitCode::Interrupted);
     }
     add_endings(ended, &mut reasons);
+    if ended.ending == Ending::Aborted && observations.is_empty() {
+        let text = "nothing was measured: the run ended before a measured phase had begun";
+        reasons.push((ExitCode::NotTrustworthy, text.to_owned()));
+    }
     add_nothing_measured(run, aggregator, &ledgers, ended.until, &mut reasons);
     let mut generator = aggregator.generator.clone();
     generator.strict_share = 1.0 / f64::from(crate::user::STRICT_SHARE);
     generator.workers = aggregator.workers(ranges, ended.until);
     generator.descriptors.limit = preamble.host.limits.descriptors;
     Conclusion {
+        ended_early: ended.early.clone().map(|reason| EndedEarly { reason, at_s: ended.until.as_secs_f64() }),
         verdict,
         exit: exit::decide(reasons),
         slo,
@@ -329,8 +337,8 @@ fn conclude(
 fn add_endings(ended: &Ended, reasons: &mut Vec<(ExitCode, String)>) {
     match ended.ending {
         Ending::Interrupted { .. } => {}
-        Ending::Planned if ended.aggregator.logins().0 > 0 => {}
-        Ending::Planned | Ending::NobodyCameOnline => {
+        Ending::Planned | Ending::Aborted if ended.aggregator.logins().0 > 0 => {}
+        Ending::Planned | Ending::Aborted | Ending::NobodyCameOnline => {
             let first = ended.aggregator.totals().errors().into_iter().next();
             let silence = || ": the target did not answer before the run was over".to_owned();
             let why = first.map_or_else(silence, |error| {

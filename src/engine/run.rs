@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::activity::{self, Activity, Behaviour};
 use crate::machine::Transport;
 use crate::plan::{Plan, RoomPlan};
-use crate::profile::{Mechanism as Allowed, Pace, Profile, Tls};
+use crate::profile::{AbortRule, Mechanism as Allowed, Pace, Profile, Tls};
 use crate::record::fanout::Measures;
 use crate::record::ledger::LedgerConfig;
 use crate::sample::{GroupId, LedgerKind, OperationId, OperationSpec, Place, TokenKind};
@@ -219,6 +219,11 @@ impl Run {
     /// How many users a group has.
     pub fn group_size(&self, group: usize) -> u32 {
         self.profile.groups[group].count
+    }
+
+    /// What ends the run early, if anything.
+    pub fn abort_rules(&self) -> &[AbortRule] {
+        &self.profile.abort
     }
 
     /// Where a user connects to.

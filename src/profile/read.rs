@@ -1,5 +1,6 @@
 //! Reading values: what each type accepts, and what it says to anything else.
 
+pub(super) mod abort;
 pub(super) mod accounts;
 pub(super) mod activities;
 pub(super) mod phases;

@@ -162,6 +162,8 @@ pub enum Shape {
     RoomSizes,
     /// A size in bytes: a number, `"uniform(24, 400)"` or `"lognormal(80, 0.8)"`.
     Size,
+    /// A text of this form, a regular expression.
+    Form(&'static str),
     /// A contact graph: `"ring"`, `"random"` or `"zipf(1.1)"`.
     Graph,
     /// Users online: a number, a share (`"50%"`), or a table of numbers per group.
@@ -174,6 +176,8 @@ pub enum Shape {
 pub struct Vocabulary {
     /// Operations that are measured whatever the activities are (`login`, …).
     pub operations: &'static [&'static str],
+    /// How an operation can end (`ok`, `failed-throttled`), and the families of such (`failed`).
+    pub outcomes: &'static [&'static str],
     /// The columns of every ledger (`lost`, …).
     pub ledger_columns: &'static [&'static str],
     /// The shortest body that can hold a token, bytes.

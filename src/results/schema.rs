@@ -20,6 +20,9 @@ pub struct RunResult {
     pub schema: SchemaVersion,
     /// Whether the run came to its end and said so. False: folded from the journal of a run that was killed.
     pub complete: bool,
+    /// Why the run ended before its plan did, and when; null where it did not.
+    #[serde(default)]
+    pub ended_early: Option<EndedEarly>,
     /// Whether the numbers can be trusted, and why.
     pub verdict: Verdict,
     /// The exit code and everything that speaks for one.
@@ -65,6 +68,15 @@ pub struct RunResult {
 /// The JSON Schema of [`RunResult`], made from the types.
 pub fn result_schema() -> serde_json::Value {
     schema_for!(RunResult).to_value()
+}
+
+/// A run that ended before its plan did. What was intended after that instant was never begun.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EndedEarly {
+    /// What ended it, in one line: a rule of `[abort]` with what was seen, or its user.
+    pub reason: String,
+    /// When, seconds since the run's epoch. Phases that begin later were not reached.
+    pub at_s: f64,
 }
 
 /// Whether the numbers can be trusted.

@@ -15,7 +15,7 @@ pub const SCHEMA: SchemaVersion = SchemaVersion { major: 1, minor: 1 };
 
 const PREFIX: &str = "xmpp-bench/result/";
 
-/// A version of the result file, written `xmpp-bench/result/1.0`.
+/// A version of the result file, written `xmpp-bench/result/1.1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SchemaVersion {
     /// Raised when something changes its meaning or goes away.

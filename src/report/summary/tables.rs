@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
+use super::Window;
 use super::text::clean;
-use crate::results::{ErrorCount, Extended, Figures, Operation, Phase, Series};
+use crate::results::{ErrorCount, Extended, Figures, Operation, Series};
 use crate::units::{Rate, show_count, show_micros};
 
 /// What stands for a time that never ended.
@@ -51,13 +52,13 @@ fn completed_row(figures: &Figures) -> Vec<String> {
 /// Rates asked and done, and how the attempts ended.
 pub(super) fn throughput(
     operations: &[(&str, &Operation)],
-    phase: &Phase,
+    window: Window,
     series: &Series,
     width: u16,
 ) -> Table {
     let mut table = table(&["throughput", "asked", "done", "ok", "ended otherwise"], width);
     for (name, operation) in operations {
-        let (asked, done) = rates(name, operation, phase, series);
+        let (asked, done) = rates(name, operation, window, series);
         table.add_row([clean(name), asked, done, ok(&operation.figures), otherwise(&operation.figures)]);
     }
     align(&mut table, 1);
@@ -89,10 +90,10 @@ pub(super) fn errors(errors: &[ErrorCount], width: u16) -> Table {
     table
 }
 
-/// Asked and done per second over the phase's whole seconds: done counts what was read in them, whenever it was
+/// Asked and done per second over the window's whole seconds: done counts what was read in them, whenever it was
 /// wanted, so that a server that falls behind shows.
-fn rates(name: &str, operation: &Operation, phase: &Phase, series: &Series) -> (String, String) {
-    let (first, end) = (phase.start_s.max(0.0).ceil() as usize, phase.end_s.max(0.0).floor() as usize);
+fn rates(name: &str, operation: &Operation, window: Window, series: &Series) -> (String, String) {
+    let (first, end) = (window.start_s.max(0.0).ceil() as usize, window.end_s.max(0.0).floor() as usize);
     let columns = series.operations.get(name).filter(|_| end > first);
     let rate = |count: u64, seconds: f64| {
         Rate::per_second(count as f64 / seconds).map_or_else(|| MISSING.to_owned(), |rate| rate.to_string())
@@ -102,7 +103,7 @@ fn rates(name: &str, operation: &Operation, phase: &Phase, series: &Series) -> (
         let sum = |column: &[u64]| column.iter().take(end).skip(first).copied().fold(0, u64::saturating_add);
         return (rate(sum(&columns.asked), seconds), rate(sum(&columns.done), seconds));
     }
-    let seconds = phase.end_s - phase.start_s;
+    let seconds = window.seconds();
     let figures = &operation.figures;
     (rate(asked(figures), seconds), rate(figures.response_us.count, seconds))
 }
