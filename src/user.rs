@@ -85,8 +85,6 @@ pub struct Surroundings<'a> {
     pub rooms: &'a RoomNames,
     /// Whether it is wanted what the server's roster says.
     pub wants_roster: bool,
-    /// Since when it is there to be sent things.
-    pub since: Offset,
     /// The instant.
     pub now: Offset,
 }

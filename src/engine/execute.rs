@@ -370,13 +370,10 @@ fn add_nothing_measured(
         }
         for activity in &run.activities {
             let operation = &run.operations[usize::from(activity.operation().0)];
-            let expected = match operation.ledger {
-                Some(kind) => ledgers[index].of(kind).expected,
-                None => {
-                    let operations = activity.operations.iter().map(|operation| usize::from(operation.0));
-                    operations.map(|one| aggregator.totals().tally([index], one).started()).sum()
-                }
-            };
+            let owed = operation.ledger.map_or(0, |kind| ledgers[index].of(kind).expected);
+            let operations = activity.operations.iter().map(|operation| usize::from(operation.0));
+            let started: u64 = operations.map(|one| aggregator.totals().tally([index], one).started()).sum();
+            let expected = owed + started;
             if expected == 0 {
                 let text = format!(
                     "nothing was measured: no {} was started in phase {}",

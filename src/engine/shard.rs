@@ -286,7 +286,6 @@ impl Shard {
             names: &run.names,
             rooms: &run.room_names,
             wants_roster: run.needs_subscriptions,
-            since: self.since[channel.0 as usize],
             now,
         };
         let mut reports = std::mem::take(&mut self.reports);
@@ -300,7 +299,11 @@ impl Shard {
 
     fn heed(&mut self, now: Offset, user: UserIndex, channel: Channel, report: Report, out: &mut Outbox) {
         match report {
-            Report::Note(note) => {
+            Report::Note(mut note) => {
+                // Only now: what came before it in the same read may have begun a stay.
+                if let Note::Arrive(arrive) = &mut note {
+                    arrive.since = self.since[channel.0 as usize];
+                }
                 self.stays.heed_note(&note, &self.run);
                 self.heed_answer(now, &note);
                 self.pass_on(note);
