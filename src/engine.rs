@@ -16,3 +16,4 @@ pub mod preflight;
 pub mod run;
 pub mod shard;
 pub mod verdict;
+pub mod whereabouts;

@@ -39,17 +39,20 @@ pub use keys::{Keys, Reported};
 pub use load::{Files, Input, PROFILE_KEYS};
 pub use phase::Phase;
 pub use problem::{Problems, Wrong};
+pub use read::Share;
 pub use read::abort::ABORT_KEYS;
 pub use read::activities::ACTIVITY_KEYS;
 pub use read::phases::PHASE_KEYS;
 pub use read::target::TARGET_KEYS;
 pub use read::users::USERS_KEYS;
-pub use registry::{KeySpec, KindSpec, Planned, Presence, Recipients, Registry, Shape, Vocabulary};
+pub use registry::{
+    Absence, Join, KeySpec, KindSpec, Planned, Presence, Recipients, Registry, Rooms, Shape, Vocabulary,
+};
 pub use schema::schema;
 pub use shipped::{SHIPPED, Shipped};
 pub use slo::{Bound, Comparison, Condition, Metric, Slo, Statistic};
 pub use target::{Endpoint, Target, Tls, Trust};
-pub use value::{Arrivals, Pace, SizeDistribution};
+pub use value::{Arrivals, DurationDistribution, Pace, RoomSizes, SizeDistribution};
 
 use crate::units::Offset;
 

@@ -224,7 +224,7 @@ fn show_activities<A: Planned>(profile: &Profile<A>, out: &mut dyn Write) -> io:
             )
         });
         let arrivals = match plan.pace {
-            Pace::Every(_) => String::new(),
+            Pace::Every(_) | Pace::Session(_) => String::new(),
             Pace::Total(_) | Pace::PerUser(_) => format!(" ({})", plan.arrivals.as_str()),
         };
         writeln!(out, "activity   {}: {}{arrivals}, at most {peak}{body}", plan.kind, plan.pace)?;

@@ -16,8 +16,9 @@ use crate::clock::Epoch;
 use crate::engine::abort::{Glance, Watchdog};
 use crate::engine::aggregate::{Aggregator, Recent};
 use crate::engine::observe;
-use crate::engine::run::{Online, Run};
+use crate::engine::run::Run;
 use crate::engine::shard::{Message, Peers, Shard, ShardReport};
+use crate::engine::whereabouts::Whereabouts;
 use crate::net::{Driver, DriverConfig, DriverError, InboxSender, inbox, spawn_worker};
 use crate::units::Offset;
 
@@ -180,16 +181,16 @@ fn start_workers(
     ledger_capacity: usize,
     outlet: &Sender<ShardReport>,
 ) -> std::io::Result<Workers> {
-    let online = Arc::new(Online::nobody(run.users()));
+    let whereabouts = Arc::new(Whereabouts::nobody(run));
     let (inboxes, receivers): (Vec<_>, Vec<_>) = ranges.iter().map(|_| inbox(INBOX_CAPACITY)).unzip();
     let mut threads = Vec::new();
     for (number, receiver) in receivers.into_iter().enumerate() {
         let peers = Peers::new(inboxes.clone(), ranges.clone());
-        let (run, online, outlet) = (Arc::clone(run), Arc::clone(&online), outlet.clone());
+        let (run, whereabouts, outlet) = (Arc::clone(run), Arc::clone(&whereabouts), outlet.clone());
         let mut config = driver.clone();
         config.tls_client = config.tls_client.map(|tls| tls.unshared());
         threads.push(spawn_worker(&format!("xb-worker-{number}"), None, move || {
-            let mut shard = Shard::new(run, number as u16, peers, online, ledger_capacity, outlet);
+            let mut shard = Shard::new(run, number as u16, peers, whereabouts, ledger_capacity, outlet);
             Driver::new(config, Vec::new()).run(&mut shard, receiver)
         })?);
     }

@@ -230,7 +230,7 @@ fn preamble(order: &Order, run: &Run, preflight: &Preflight) -> Preamble {
     let activities = profile.activities.iter().map(|plan| results::Activity {
         kind: plan.kind.to_owned(),
         rate_per_s: plan.pace.over(profile.peak_online()).as_per_second(),
-        operations: vec![plan.activity.feature.operation.name.to_owned()],
+        operations: plan.activity.feature.operations.iter().map(|spec| spec.name.to_owned()).collect(),
     });
     Preamble {
         schema: SCHEMA,
@@ -281,7 +281,7 @@ fn cross_target_share(run: &Run) -> f64 {
     }
     let mut cursor = run.plan.cursor(0, run.users());
     let actions = std::iter::from_fn(|| cursor.take_due(Offset::MAX)).take(LOOKED_AT);
-    let pairs = actions.filter_map(|action| Some((action.sender, action.recipient?)));
+    let pairs = actions.filter_map(|action| Some((action.sender, action.recipient()?)));
     let (mut crossing, mut all) = (0u32, 0u32);
     for (sender, recipient) in pairs {
         all += 1;
@@ -367,10 +367,13 @@ fn add_nothing_measured(
             continue;
         }
         for activity in &run.activities {
-            let operation = &run.operations[usize::from(activity.operation.0)];
+            let operation = &run.operations[usize::from(activity.operation().0)];
             let expected = match operation.ledger {
                 Some(kind) => ledgers[index].of(kind).expected,
-                None => aggregator.totals().tally([index], usize::from(activity.operation.0)).started(),
+                None => {
+                    let operations = activity.operations.iter().map(|operation| usize::from(operation.0));
+                    operations.map(|one| aggregator.totals().tally([index], one).started()).sum()
+                }
             };
             if expected == 0 {
                 let text = format!(

@@ -3,9 +3,10 @@
 //! Descriptors, ports and memory are arithmetic: a run that needs more than there is would fail half-way with errors that look
 //! like the server's.
 
-use crate::engine::run::Run;
+use crate::engine::run::{PlannedActivity, Run};
 use crate::net::facts::{self, HostFacts};
-use crate::profile::Pace;
+use crate::profile::{Pace, Recipients};
+use crate::record::fanout::{BROADCAST_BYTES, COPY_BYTES};
 use crate::record::ledger::ENTRY_BYTES;
 use crate::results::{Host, HostLimits};
 use crate::units::{ByteCount, show_count};
@@ -108,24 +109,52 @@ fn check_ports(run: &Run, host: &HostFacts, sources: usize) -> Result<(), Prefli
     Ok(())
 }
 
-/// Entries a worker may hold: the highest rates over the horizon, half as much again. Each may hold as many as all together,
-/// for who sends is not shared out evenly; room is taken only as it is used.
+/// Entries, and copies of broadcasts, a worker may hold: the highest rates over the horizon, half as much again. Each may hold as
+/// many as all together, for who sends is not shared out evenly; room is taken only as it is used.
 fn ledger_capacity(run: &Run, host: &HostFacts) -> Result<usize, PreflightError> {
-    let rate: f64 =
-        run.activities.iter().enumerate().map(|(index, activity)| peak_rate(run, index, activity.pace)).sum();
+    let (mut rate, mut copies, mut bytes) = (0.0, 0.0, 0.0);
+    for (index, activity) in run.activities.iter().enumerate() {
+        let own = peak_rate(run, index, activity.pace);
+        rate += own;
+        match activity.broadcasts {
+            None => bytes += own * ENTRY_BYTES as f64,
+            Some(_) => {
+                let each = copies_each(run, activity);
+                copies += own * each;
+                bytes += own * (BROADCAST_BYTES as f64 + each * COPY_BYTES as f64);
+            }
+        }
+    }
     let horizon = run.horizon().as_secs_f64();
-    let entries = (rate * horizon * 1.5) as usize;
-    let needed = ByteCount((entries * ENTRY_BYTES) as u64);
+    let kept = |per_second: f64| (per_second * horizon * 1.5) as u64;
+    let needed = ByteCount(kept(bytes));
     let allowed = ByteCount(host.memory.map_or(u64::MAX, |memory| memory.0 / LEDGER_SHARE));
     if needed > allowed {
         let rate = format!("{rate:.0}");
         return Err(PreflightError::Memory { needed, rate, horizon_s: horizon as u64, allowed });
     }
-    Ok(entries.max(LEDGER_ENTRIES_MIN))
+    let entries = kept(rate + copies);
+    Ok((entries as usize).max(LEDGER_ENTRIES_MIN))
+}
+
+/// How many copies one broadcast of an activity owes on average.
+fn copies_each(run: &Run, activity: &PlannedActivity) -> f64 {
+    if let Some(set) = activity.rooms.map(|index| &run.rooms[index]) {
+        // A pick of a seat falls into a room the more often the larger it is.
+        let seating = set.plan.seating();
+        let sizes = (0..seating.len()).map(|room| f64::from(seating.seats(room).len() as u32));
+        return sizes.map(|size| size * size).sum::<f64>() / f64::from(seating.seat_count().max(1));
+    }
+    if activity.behaviour.recipients() != Recipients::Contacts {
+        return 1.0;
+    }
+    let users = run.users();
+    let contacts: u64 = (0..users).map(|user| u64::from(run.topology.contact_count(user))).sum();
+    contacts as f64 / f64::from(users.max(1))
 }
 
 fn peak_rate(run: &Run, index: usize, pace: Pace) -> f64 {
-    if let Pace::Every(_) = pace {
+    if let Pace::Every(_) | Pace::Session(_) = pace {
         return pace.over(run.users()).as_per_second();
     }
     let phases = run.plan.phases().iter();

@@ -9,7 +9,7 @@ use super::problem::{Notebook, Problems, Text, Wrong};
 use super::read::slos::Measurable;
 use super::read::{abort, activities, phases, slos, tables, target, users};
 use super::registry::{KeySpec, Presence, Recipients, Registry, Shape, Vocabulary};
-use super::{AbortRule, ActivityPlan, Group, Phase, Planned, Profile, Slo, Source, Target, mask, set};
+use super::{AbortRule, ActivityPlan, Group, Join, Phase, Planned, Profile, Slo, Source, Target, mask, set};
 use crate::units::{show_count, show_duration};
 
 /// The keys at the top of a profile.
@@ -345,7 +345,15 @@ fn check_whole<A: Planned>(profile: &Profile<A>, keys: &Keys<'_>) -> Result<(), 
     let length = profile.end_of_phases().since(crate::units::Offset::ZERO) + profile.drain;
     let measured: Vec<&Phase> = profile.phases.iter().filter(|phase| phase.measure).collect();
     let nobody = measured.iter().find(|phase| phase.online_total() == 0);
-    let pairs = profile.activities.iter().any(|plan| plan.activity.recipients() != Recipients::Server);
+    let pairs = profile
+        .activities
+        .iter()
+        .any(|plan| !matches!(plan.activity.recipients(), Recipients::Server | Recipients::Oneself));
+    let phase_names: Vec<&str> = profile.phases.iter().map(|phase| phase.name.as_str()).collect();
+    let nowhere = profile.activities.iter().find_map(|plan| match &plan.activity.rooms()?.join {
+        Join::Phase(name, _) if !phase_names.contains(&name.as_str()) => Some(name),
+        _ => None,
+    });
     let single = measured.iter().find(|phase| pairs && phase.online_total() < 2);
     let wrong = if measured.is_empty() {
         Wrong::new("no phase is measured: the run would measure nothing")
@@ -360,6 +368,11 @@ fn check_whole<A: Planned>(profile: &Profile<A>, keys: &Keys<'_>) -> Result<(), 
     } else if let Some(phase) = nobody {
         Wrong::new(format!("phase `{}` is measured, but nobody is online in it", phase.name))
             .help("set `users` in it or before")
+    } else if let Some(name) = nowhere {
+        Wrong::new(format!(
+            "has no phase `{name}`, from which on an activity's users are to join their rooms"
+        ))
+        .help(format!("`join` is \"login\" or one of: {}", phase_names.join(", ")))
     } else if let Some(phase) = single {
         Wrong::new(format!(
             "phase `{}` is measured with one user online, and an activity needs two",

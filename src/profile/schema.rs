@@ -97,6 +97,16 @@ fn shape(shape: Shape) -> Value {
             json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, pattern(r"^(uniform|lognormal)\s*\(.*\)$")] })
         }
         Shape::Form(form) => pattern(form),
+        Shape::Share => json!({ "anyOf": [
+            { "type": "number", "minimum": 0, "maximum": 1 },
+            pattern(r"^[0-9.]+\s*%$"),
+        ] }),
+        Shape::Durations => {
+            pattern(r"^((\s*[0-9]+\s*[a-zA-Zµ]+)+|(uniform|exponential|lognormal)\s*\(.*\))$")
+        }
+        Shape::RoomSizes => {
+            json!({ "anyOf": [{ "type": "integer", "minimum": 2 }, pattern(r"^(uniform|zipf)\s*\(.*\)$")] })
+        }
         Shape::Graph => pattern(r"^(ring|random|zipf\s*\(.*\))$"),
         Shape::Online => json!({ "anyOf": [
             { "type": "integer", "minimum": 0 },

@@ -35,10 +35,13 @@ impl Outcome {
         Self::Failed(ErrorClass::Misuse),
         Self::Unsent(Unsent::SenderOffline),
         Self::Unsent(Unsent::RecipientOffline),
+        Self::Unsent(Unsent::NotJoined),
+        Self::Unsent(Unsent::NotSubscribed),
         Self::Unsent(Unsent::QueueFull),
         Self::Unsent(Unsent::OurLimit),
         Self::Unsent(Unsent::Stopped),
         Self::Indeterminate(Indeterminate::RecipientStream),
+        Self::Indeterminate(Indeterminate::RecipientStay),
         Self::Indeterminate(Indeterminate::SenderStream),
         Self::Indeterminate(Indeterminate::NeverSent),
         Self::Indeterminate(Indeterminate::Interrupted),
@@ -135,6 +138,10 @@ pub enum Unsent {
     SenderOffline,
     /// The recipient was not online when it should have been.
     RecipientOffline,
+    /// The sender was not in the room when it should have been.
+    NotJoined,
+    /// The server's roster lacks the subscription this copy needs (RFC 6121 §3).
+    NotSubscribed,
     /// The connection's queue of bytes the peer does not read is full.
     QueueFull,
     /// Our doing: the ledger is full, or somebody it takes is offline for a limit of this machine or for a login that could not
@@ -154,6 +161,8 @@ impl Unsent {
         match self {
             Self::SenderOffline => "unsent-sender-offline",
             Self::RecipientOffline => "unsent-recipient-offline",
+            Self::NotJoined => "unsent-not-joined",
+            Self::NotSubscribed => "unsent-not-subscribed",
             Self::QueueFull => "unsent-queue-full",
             Self::OurLimit => "unsent-our-limit",
             Self::Stopped => "unsent-stopped",
@@ -166,6 +175,8 @@ impl Unsent {
 pub enum Indeterminate {
     /// The recipient's stream ended or began between sent and deadline.
     RecipientStream,
+    /// The recipient left the room, or was put out of it, between sent and deadline.
+    RecipientStay,
     /// The sender's stream ended before the answer.
     SenderStream,
     /// The bytes were still in our queue when the stream or the run ended.
@@ -178,6 +189,7 @@ impl Indeterminate {
     const fn as_outcome(self) -> &'static str {
         match self {
             Self::RecipientStream => "indeterminate-recipient-stream",
+            Self::RecipientStay => "indeterminate-recipient-stay",
             Self::SenderStream => "indeterminate-sender-stream",
             Self::NeverSent => "indeterminate-never-sent",
             Self::Interrupted => "indeterminate-interrupted",
@@ -230,11 +242,16 @@ mod tests {
             Outcome::Failed(ErrorClass::Local) => Outcome::Failed(ErrorClass::Misuse),
             Outcome::Failed(ErrorClass::Misuse) => Outcome::Unsent(Unsent::SenderOffline),
             Outcome::Unsent(Unsent::SenderOffline) => Outcome::Unsent(Unsent::RecipientOffline),
-            Outcome::Unsent(Unsent::RecipientOffline) => Outcome::Unsent(Unsent::QueueFull),
+            Outcome::Unsent(Unsent::RecipientOffline) => Outcome::Unsent(Unsent::NotJoined),
+            Outcome::Unsent(Unsent::NotJoined) => Outcome::Unsent(Unsent::NotSubscribed),
+            Outcome::Unsent(Unsent::NotSubscribed) => Outcome::Unsent(Unsent::QueueFull),
             Outcome::Unsent(Unsent::QueueFull) => Outcome::Unsent(Unsent::OurLimit),
             Outcome::Unsent(Unsent::OurLimit) => Outcome::Unsent(Unsent::Stopped),
             Outcome::Unsent(Unsent::Stopped) => Outcome::Indeterminate(Indeterminate::RecipientStream),
             Outcome::Indeterminate(Indeterminate::RecipientStream) => {
+                Outcome::Indeterminate(Indeterminate::RecipientStay)
+            }
+            Outcome::Indeterminate(Indeterminate::RecipientStay) => {
                 Outcome::Indeterminate(Indeterminate::SenderStream)
             }
             Outcome::Indeterminate(Indeterminate::SenderStream) => {
