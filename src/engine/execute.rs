@@ -329,6 +329,8 @@ fn conclude(
         keys: aggregator.keys(),
         generator,
         ledgers,
+        stanzas: aggregator.stanzas().iter().map(|stanzas| (stanzas.written, stanzas.read)).collect(),
+        room_order: aggregator.room_order(),
     }
 }
 

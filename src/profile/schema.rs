@@ -96,7 +96,6 @@ fn shape(shape: Shape) -> Value {
         Shape::Size => {
             json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, pattern(r"^(uniform|lognormal)\s*\(.*\)$")] })
         }
-        Shape::Form(form) => pattern(form),
         Shape::Share => json!({ "anyOf": [
             { "type": "number", "minimum": 0, "maximum": 1 },
             pattern(r"^[0-9.]+\s*%$"),
@@ -107,6 +106,7 @@ fn shape(shape: Shape) -> Value {
         Shape::RoomSizes => {
             json!({ "anyOf": [{ "type": "integer", "minimum": 2 }, pattern(r"^(uniform|zipf)\s*\(.*\)$")] })
         }
+        Shape::Form(form) => pattern(form),
         Shape::Graph => pattern(r"^(ring|random|zipf\s*\(.*\))$"),
         Shape::Online => json!({ "anyOf": [
             { "type": "integer", "minimum": 0 },

@@ -148,6 +148,8 @@ pub fn conclusion(state: VerdictState, evidence: Vec<Evidence>, counts: LedgerCo
         keys: KeyCache { hits: 39, misses: 1 },
         generator: Generator::default(),
         ledgers: ledgers(counts),
+        stanzas: Vec::new(),
+        room_order: None,
     }
 }
 
