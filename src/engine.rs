@@ -1,14 +1,15 @@
 //! Workers, ramp, phases, stop and abort, self-observation, verdict.
 //!
 //! [`run::Run`] is a profile resolved; [`shard::Shard`] is one worker's share of it; [`coordinator`] moves the workers through
-//! the run and [`aggregate`] folds what they report; [`abort`] watches for what ends it early; [`preflight`], [`objectives`], [`verdict`] and [`exit`] say what it was
-//! worth. [`execute`] wires them together.
+//! the run and [`aggregate`] folds what they report; [`abort`] watches for what ends it early; [`forecast`] and [`preflight`] say
+//! what it will take, [`objectives`], [`verdict`] and [`exit`] what it was worth. [`execute`] wires them together.
 
 pub mod abort;
 pub mod aggregate;
 pub mod coordinator;
 pub mod execute;
 pub mod exit;
+pub mod forecast;
 pub mod keys;
 pub mod objectives;
 mod observe;

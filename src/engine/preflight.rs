@@ -85,9 +85,29 @@ pub fn look(run: &Run, sources: usize, own_server: bool) -> Result<Preflight, Pr
     Ok(Preflight { host, ledger_capacity, warnings })
 }
 
+/// Connections at once.
+pub(super) fn connections(run: &Run) -> u64 {
+    u64::from(run.plan.population().logins())
+}
+
+/// Descriptors needed.
+pub(super) fn descriptors(run: &Run, own_server: bool) -> u64 {
+    connections(run) * sides(own_server) + DESCRIPTORS_RESERVED
+}
+
+/// Ends of a connection that are this process's.
+const fn sides(own_server: bool) -> u64 {
+    if own_server { 2 } else { 1 }
+}
+
+/// Ports of one source address towards one target.
+pub(super) fn ports(run: &Run, sources: usize) -> u64 {
+    connections(run).div_ceil((run.targets.len() * sources.max(1)) as u64)
+}
+
 fn check_descriptors(run: &Run, limit: Option<u64>, own_server: bool) -> Result<(), PreflightError> {
-    let per_user = if own_server { 2 } else { 1 };
-    let needed = u64::from(run.plan.population().logins()) * per_user + DESCRIPTORS_RESERVED;
+    let per_user = sides(own_server);
+    let needed = descriptors(run, own_server);
     match limit {
         Some(limit) if needed > limit => Err(PreflightError::Descriptors {
             needed: show_count(needed),
@@ -101,8 +121,7 @@ fn check_descriptors(run: &Run, limit: Option<u64>, own_server: bool) -> Result<
 fn check_ports(run: &Run, host: &HostFacts, sources: usize) -> Result<(), PreflightError> {
     let Some((first, last)) = host.local_ports else { return Ok(()) };
     let available = u64::from(last.saturating_sub(first)) + 1;
-    let pairs = (run.targets.len() * sources.max(1)) as u64;
-    let needed = u64::from(run.plan.population().logins()).div_ceil(pairs);
+    let needed = ports(run, sources);
     if needed > available {
         return Err(PreflightError::Ports { needed: show_count(needed), available: show_count(available) });
     }
@@ -112,6 +131,35 @@ fn check_ports(run: &Run, host: &HostFacts, sources: usize) -> Result<(), Prefli
 /// Entries, and copies of broadcasts, a worker may hold: the highest rates over the horizon, half as much again. Each may hold as
 /// many as all together, for who sends is not shared out evenly; room is taken only as it is used.
 fn ledger_capacity(run: &Run, host: &HostFacts) -> Result<usize, PreflightError> {
+    let LedgerLoad { rate, copies, bytes } = ledger_load(run);
+    let horizon = run.horizon().as_secs_f64();
+    let kept = |per_second: f64| (per_second * horizon * 1.5) as u64;
+    let needed = ByteCount(kept(bytes));
+    let allowed = ByteCount(host.memory.map_or(u64::MAX, |memory| memory.0 / LEDGER_SHARE));
+    if needed > allowed {
+        let rate = format!("{rate:.0}");
+        return Err(PreflightError::Memory { needed, rate, horizon_s: horizon as u64, allowed });
+    }
+    let entries = kept(rate + copies);
+    Ok((entries as usize).max(LEDGER_ENTRIES_MIN))
+}
+
+/// What the ledger holds at the highest rates, bytes.
+pub(super) fn ledger_bytes(run: &Run) -> u64 {
+    (ledger_load(run).bytes * run.horizon().as_secs_f64()) as u64
+}
+
+/// What comes into the ledger in a second at the highest rates.
+struct LedgerLoad {
+    /// Operations.
+    rate: f64,
+    /// Copies of broadcasts.
+    copies: f64,
+    /// Bytes of both.
+    bytes: f64,
+}
+
+fn ledger_load(run: &Run) -> LedgerLoad {
     let (mut rate, mut copies, mut bytes) = (0.0, 0.0, 0.0);
     for (index, activity) in run.activities.iter().enumerate() {
         let own = peak_rate(run, index, activity.pace);
@@ -125,20 +173,11 @@ fn ledger_capacity(run: &Run, host: &HostFacts) -> Result<usize, PreflightError>
             }
         }
     }
-    let horizon = run.horizon().as_secs_f64();
-    let kept = |per_second: f64| (per_second * horizon * 1.5) as u64;
-    let needed = ByteCount(kept(bytes));
-    let allowed = ByteCount(host.memory.map_or(u64::MAX, |memory| memory.0 / LEDGER_SHARE));
-    if needed > allowed {
-        let rate = format!("{rate:.0}");
-        return Err(PreflightError::Memory { needed, rate, horizon_s: horizon as u64, allowed });
-    }
-    let entries = kept(rate + copies);
-    Ok((entries as usize).max(LEDGER_ENTRIES_MIN))
+    LedgerLoad { rate, copies, bytes }
 }
 
 /// How many copies one broadcast of an activity owes on average.
-fn copies_each(run: &Run, activity: &PlannedActivity) -> f64 {
+pub(super) fn copies_each(run: &Run, activity: &PlannedActivity) -> f64 {
     if let Some(set) = activity.rooms.map(|index| &run.rooms[index]) {
         // A pick of a seat falls into a room the more often the larger it is.
         let seating = set.plan.seating();
@@ -153,7 +192,8 @@ fn copies_each(run: &Run, activity: &PlannedActivity) -> f64 {
     contacts as f64 / f64::from(users.max(1))
 }
 
-fn peak_rate(run: &Run, index: usize, pace: Pace) -> f64 {
+/// The highest rate of an activity, operations per second.
+pub(super) fn peak_rate(run: &Run, index: usize, pace: Pace) -> f64 {
     if let Pace::Every(_) | Pace::Session(_) = pace {
         return pace.over(run.users()).as_per_second();
     }

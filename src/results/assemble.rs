@@ -126,8 +126,10 @@ pub fn assemble(preamble: Preamble, totals: &Totals, conclusion: Conclusion, com
 /// The phases with what went over the wire in each: bytes are of its whole seconds.
 fn with_traffic(mut phases: Vec<Phase>, stanzas: &[(u64, u64)], series: &Series) -> Vec<Phase> {
     for (phase, &(written, read)) in phases.iter_mut().zip(stanzas) {
-        let seconds = phase.start_s as usize..phase.end_s as usize;
-        let sum = |column: &[u64]| column.get(seconds.clone()).map_or(0, |part| part.iter().sum());
+        // A run that ended early has no later seconds.
+        let sum = |column: &[u64]| -> u64 {
+            column.iter().take(phase.end_s as usize).skip(phase.start_s as usize).sum()
+        };
         phase.traffic = Some(Traffic::of(written, read, sum(&series.bytes_out), sum(&series.bytes_in)));
     }
     phases
