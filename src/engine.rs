@@ -1,7 +1,7 @@
 //! Workers, ramp, phases, stop and abort, self-observation, verdict.
 //!
 //! [`run::Run`] is a profile resolved; [`shard::Shard`] is one worker's share of it; [`coordinator`] moves the workers through
-//! the run and [`aggregate`] folds what they report; [`preflight`], [`objectives`], [`verdict`] and [`exit`] say what it was
+//! the run and [`aggregate`] folds what they report; [`reach`], [`preflight`], [`objectives`], [`verdict`] and [`exit`] say what it was
 //! worth. [`execute`] wires them together.
 
 pub mod aggregate;
@@ -12,6 +12,7 @@ pub mod keys;
 pub mod objectives;
 mod observe;
 pub mod preflight;
+pub mod reach;
 pub mod run;
 pub mod shard;
 pub mod verdict;

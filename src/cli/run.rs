@@ -17,7 +17,7 @@ use crate::engine::execute::{Finished, Order, OwnServer, execute};
 use crate::engine::exit::ExitCode;
 use crate::loopback::{Loopback, LoopbackOptions};
 use crate::net::SocketOptions;
-use crate::profile::{Endpoint, Profile};
+use crate::profile::Profile;
 use crate::report::summary;
 use crate::server::Population;
 use crate::units::Rate;
@@ -197,13 +197,7 @@ pub(super) fn listen_for_signals() -> Result<Receiver<Command>, Failure> {
 
 /// Load on somebody's machine is put there on purpose only.
 fn confirm(args: &RunArgs, profile: &Profile<Activity>) -> Result<(), Failure> {
-    let far: Vec<String> = profile
-        .target
-        .endpoints
-        .iter()
-        .filter(|endpoint| !is_near(endpoint))
-        .map(ToString::to_string)
-        .collect();
+    let far = load::far_endpoints(&profile.target);
     if far.is_empty() || args.yes {
         return Ok(());
     }
@@ -226,13 +220,4 @@ fn confirm(args: &RunArgs, profile: &Profile<Activity>) -> Result<(), Failure> {
 fn peak_rate(profile: &Profile<Activity>, plan: &crate::profile::ActivityPlan<Activity>) -> Rate {
     let factor = profile.phases.iter().map(|phase| phase.factor).fold(1.0, f64::max);
     Rate::per_second(plan.pace.over(profile.peak_online()).as_per_second() * factor).unwrap_or(Rate::ZERO)
-}
-
-fn is_near(endpoint: &Endpoint) -> bool {
-    match endpoint {
-        Endpoint::Loopback => true,
-        Endpoint::Tcp { host, .. } | Endpoint::DirectTls { host, .. } => {
-            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-        }
-    }
 }

@@ -25,6 +25,7 @@ use std::time::Duration;
 pub use report::ShardReport;
 
 use crate::activity::Order;
+use crate::engine::reach;
 use crate::engine::run::{Online, Presence, Run};
 use crate::engine::shard::logins::Logins;
 use crate::engine::shard::report::Occasion;
@@ -384,7 +385,7 @@ impl Shard {
             self.with_user(now, Channel(local), out, |user_machine, near, said| {
                 let (address, transport) = target;
                 let credentials = run.credentials_of(user);
-                let nonce = logins::nonce();
+                let nonce = reach::nonce();
                 user_machine.begin(
                     Beginning { intended, address, transport, credentials, nonce },
                     near,
