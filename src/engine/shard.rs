@@ -29,6 +29,7 @@ use std::time::Duration;
 
 pub use report::{RoomOrder, ShardReport};
 
+use crate::engine::reach;
 use crate::engine::run::Run;
 use crate::engine::shard::act::Leaving;
 use crate::engine::shard::logins::Logins;
@@ -404,7 +405,7 @@ impl Shard {
             self.with_user(now, Channel(local), out, |user_machine, near, said| {
                 let (address, transport) = target;
                 let credentials = run.credentials_of(user);
-                let nonce = logins::nonce();
+                let nonce = reach::nonce();
                 user_machine.begin(
                     Beginning { intended, address, transport, credentials, nonce },
                     near,
