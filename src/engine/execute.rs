@@ -1,6 +1,6 @@
 //! One run from a profile to a result: resolve, look at the machine, conduct, conclude, write.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -12,14 +12,15 @@ use crate::engine::coordinator::{self, Command, Ended, Ending, Standing};
 use crate::engine::exit::{self, ExitCode};
 use crate::engine::keys::KeyFile;
 use crate::engine::preflight::{self, Preflight, PreflightError};
+use crate::engine::reach::{self, ReachError};
 use crate::engine::run::Run;
 use crate::engine::{objectives, verdict};
-use crate::machine::Transport;
-use crate::net::{DerivePool, DriverConfig, SocketOptions, TlsClient, TlsError};
-use crate::profile::{Endpoint, Profile, Tls, Trust};
+use crate::net::{DriverConfig, SocketOptions};
+use crate::profile::{Endpoint, Profile, Trust};
 use crate::results::file::{ResultFile, WriteError};
 use crate::results::{
-    self, Certificate, Conclusion, Ledgers, Preamble, RunResult, SCHEMA, Target, TlsFacts, Tool, Totals,
+    self, Certificate, Conclusion, EndedEarly, Ledgers, Preamble, RunResult, SCHEMA, Target, TlsFacts, Tool,
+    Totals,
 };
 use crate::sample::Token;
 use crate::seed::{Draw, Stream};
@@ -69,17 +70,9 @@ pub struct Finished {
 /// Why a run did not begin. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
-    /// A target's name has no address.
-    #[error("cannot resolve `{host}`: {reason}; check target.url")]
-    Resolve {
-        /// The name.
-        host: String,
-        /// Why.
-        reason: String,
-    },
-    /// TLS cannot be set up.
+    /// The target cannot be reached.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Reach(#[from] ReachError),
     /// The machine cannot do it.
     #[error(transparent)]
     Preflight(#[from] PreflightError),
@@ -101,10 +94,8 @@ impl ExecuteError {
     /// The exit code that goes with it.
     pub const fn code(&self) -> ExitCode {
         match self {
-            Self::Resolve { .. } => ExitCode::CannotConnect,
-            Self::Tls(_) | Self::Preflight(_) | Self::Out(_) | Self::Journal(_) | Self::Layout(_) => {
-                ExitCode::Usage
-            }
+            Self::Reach(error) => error.code(),
+            Self::Preflight(_) | Self::Out(_) | Self::Journal(_) | Self::Layout(_) => ExitCode::Usage,
             Self::Workers(_) => ExitCode::Internal,
         }
     }
@@ -116,7 +107,8 @@ pub fn execute(
     commands: &Receiver<Command>,
     show: &mut dyn FnMut(&Standing<'_>),
 ) -> Result<Finished, ExecuteError> {
-    let targets = resolve(&order)?;
+    let own = order.own_server.as_ref();
+    let targets = reach::resolve(&order.profile.target, own.map(|server| server.address))?;
     let number = run_number(&order);
     let run = Arc::new(Run::new(Arc::clone(&order.profile), order.seed, number, targets));
     let workers = order.workers.unwrap_or_else(|| default_workers(&run));
@@ -173,54 +165,11 @@ fn run_number(order: &Order) -> u32 {
     (draw.bits() as u32) & Token::RUN_MAX
 }
 
-fn resolve(order: &Order) -> Result<Vec<(SocketAddr, Transport)>, ExecuteError> {
-    let endpoints = order.profile.target.endpoints.iter();
-    endpoints
-        .map(|endpoint| match endpoint {
-            Endpoint::Loopback => {
-                let server =
-                    order.own_server.as_ref().expect("the caller starts the server a loopback: target needs");
-                Ok((server.address, Transport::Tcp))
-            }
-            Endpoint::Tcp { host, port } => Ok((look_up(host, *port)?, Transport::Tcp)),
-            Endpoint::DirectTls { host, port } => Ok((look_up(host, *port)?, Transport::DirectTls)),
-        })
-        .collect()
-}
-
-/// The first address of a name, resolved once per run so that no login waits for it.
-fn look_up(host: &str, port: u16) -> Result<SocketAddr, ExecuteError> {
-    let fail = |reason: String| ExecuteError::Resolve { host: host.to_owned(), reason };
-    let mut found = (host, port).to_socket_addrs().map_err(|error| fail(error.to_string()))?;
-    found.next().ok_or_else(|| fail("it has no address".to_owned()))
-}
-
 fn driver_config(order: &Order, keys: &Arc<KeyFile>) -> Result<DriverConfig, ExecuteError> {
-    let target = &order.profile.target;
-    let mut driver = DriverConfig::new(order.epoch);
+    let own_ca = order.own_server.as_ref().map(|server| &server.ca_pem);
+    let mut driver = reach::driver_config(&order.profile.target, own_ca, order.epoch, keys)?;
     driver.socket = order.socket;
-    driver.source_addresses.clone_from(&target.source_addresses);
-    let all_in_the_clear = target.tls == Tls::Off
-        && !target.endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::DirectTls { .. }));
-    if !all_in_the_clear {
-        driver.tls_client = Some(TlsClient::new(&target.domain, &trust(order))?);
-    }
-    let threads = std::thread::available_parallelism().map_or(1, |cpus| cpus.get().div_ceil(2)).min(4);
-    let cache: Arc<dyn crate::net::KeyCache> = Arc::clone(keys) as _;
-    driver.derive = Some(DerivePool::start("xb-derive", threads, Some(cache))?);
     Ok(driver)
-}
-
-fn trust(order: &Order) -> crate::net::Trust {
-    if let Some(server) = &order.own_server {
-        return crate::net::Trust::CaPem(Arc::clone(&server.ca_pem));
-    }
-    match &order.profile.target.trust {
-        Trust::System => crate::net::Trust::System,
-        Trust::CaFile { pem, .. } => crate::net::Trust::CaPem(Arc::clone(pem)),
-        Trust::Pin(pin) => crate::net::Trust::Pin(*pin),
-        Trust::Insecure => crate::net::Trust::Insecure,
-    }
 }
 
 fn preamble(order: &Order, run: &Run, preflight: &Preflight) -> Preamble {
@@ -229,7 +178,7 @@ fn preamble(order: &Order, run: &Run, preflight: &Preflight) -> Preamble {
     let activities = profile.activities.iter().map(|plan| results::Activity {
         kind: plan.kind.to_owned(),
         rate_per_s: plan.pace.over(profile.peak_online()).as_per_second(),
-        operations: vec![plan.activity.feature.operation.name.to_owned()],
+        operations: plan.activity.feature.operations.iter().map(|spec| spec.name.to_owned()).collect(),
     });
     Preamble {
         schema: SCHEMA,
@@ -280,7 +229,7 @@ fn cross_target_share(run: &Run) -> f64 {
     }
     let mut cursor = run.plan.cursor(0, run.users());
     let actions = std::iter::from_fn(|| cursor.take_due(Offset::MAX)).take(LOOKED_AT);
-    let pairs = actions.filter_map(|action| Some((action.sender, action.recipient?)));
+    let pairs = actions.filter_map(|action| Some((action.sender, action.recipient()?)));
     let (mut crossing, mut all) = (0u32, 0u32);
     for (sender, recipient) in pairs {
         all += 1;
@@ -301,19 +250,26 @@ fn conclude(
     // A run that nobody came online for was cut short as well, if not by its user: the exit code tells the two apart.
     let interrupted =
         matches!(ended.ending, Ending::Interrupted { .. } | Ending::NobodyCameOnline | Ending::WorkersFailed);
-    let verdict = verdict::judge(interrupted, &aggregator.observations(ended.until));
-    let slo = objectives::judge(run, &order.profile.slos, aggregator.totals(), &ledgers);
+    let observations = aggregator.observations(ended.until);
+    let mut verdict = verdict::judge(interrupted, &observations);
+    verdict.notes.extend(ended.early.iter().map(|reason| format!("ended early: {reason}")));
+    let slo = objectives::judge(run, &order.profile.slos, aggregator.totals(), &ledgers, ended.until);
     let mut reasons = exit::reasons_of(verdict.state, &slo);
     if !matches!(ended.ending, Ending::Interrupted { .. }) {
         reasons.retain(|(code, _)| *code != ExitCode::Interrupted);
     }
     add_endings(ended, &mut reasons);
+    if ended.ending == Ending::Aborted && observations.is_empty() {
+        let text = "nothing was measured: the run ended before a measured phase had begun";
+        reasons.push((ExitCode::NotTrustworthy, text.to_owned()));
+    }
     add_nothing_measured(run, aggregator, &ledgers, ended.until, &mut reasons);
     let mut generator = aggregator.generator.clone();
     generator.strict_share = 1.0 / f64::from(crate::user::STRICT_SHARE);
     generator.workers = aggregator.workers(ranges, ended.until);
     generator.descriptors.limit = preamble.host.limits.descriptors;
     Conclusion {
+        ended_early: ended.early.clone().map(|reason| EndedEarly { reason, at_s: ended.until.as_secs_f64() }),
         verdict,
         exit: exit::decide(reasons),
         slo,
@@ -321,14 +277,16 @@ fn conclude(
         keys: aggregator.keys(),
         generator,
         ledgers,
+        stanzas: aggregator.stanzas().iter().map(|stanzas| (stanzas.written, stanzas.read)).collect(),
+        room_order: aggregator.room_order(),
     }
 }
 
 fn add_endings(ended: &Ended, reasons: &mut Vec<(ExitCode, String)>) {
     match ended.ending {
         Ending::Interrupted { .. } => {}
-        Ending::Planned if ended.aggregator.logins().0 > 0 => {}
-        Ending::Planned | Ending::NobodyCameOnline => {
+        Ending::Planned | Ending::Aborted if ended.aggregator.logins().0 > 0 => {}
+        Ending::Planned | Ending::Aborted | Ending::NobodyCameOnline => {
             let first = ended.aggregator.totals().errors().into_iter().next();
             let silence = || ": the target did not answer before the run was over".to_owned();
             let why = first.map_or_else(silence, |error| {
@@ -359,11 +317,11 @@ fn add_nothing_measured(
             continue;
         }
         for activity in &run.activities {
-            let operation = &run.operations[usize::from(activity.operation.0)];
-            let expected = match operation.ledger {
-                Some(kind) => ledgers[index].of(kind).expected,
-                None => aggregator.totals().tally([index], usize::from(activity.operation.0)).started(),
-            };
+            let operation = &run.operations[usize::from(activity.operation().0)];
+            let owed = operation.ledger.map_or(0, |kind| ledgers[index].of(kind).expected);
+            let operations = activity.operations.iter().map(|operation| usize::from(operation.0));
+            let started: u64 = operations.map(|one| aggregator.totals().tally([index], one).started()).sum();
+            let expected = owed + started;
             if expected == 0 {
                 let text = format!(
                     "nothing was measured: no {} was started in phase {}",

@@ -17,24 +17,24 @@ const USERS: std::ops::Range<u32> = 10..16;
 
 /// What one kind's stanzas look like, and how many copies each of them makes.
 struct Kind {
-    kind: TokenKind,
+    token: TokenKind,
     stanza: fn(&str) -> String,
     copies: fn(u32) -> usize,
 }
 
 const KINDS: [Kind; 3] = [
     Kind {
-        kind: TokenKind::Message,
+        token: TokenKind::Message,
         stanza: |id| format!("<message to='u12@localhost' type='chat' id='{id}'><body>{id}</body></message>"),
         copies: |_| 1,
     },
     Kind {
-        kind: TokenKind::Groupchat,
+        token: TokenKind::Groupchat,
         stanza: |id| format!("<message to='{ROOM}' type='groupchat' id='{id}'><body>{id}</body></message>"),
         copies: |_| USERS.len(),
     },
     Kind {
-        kind: TokenKind::Presence,
+        token: TokenKind::Presence,
         stanza: |id| format!("<presence id='{id}'><status>{id}</status></presence>"),
         copies: |user| if user == USERS.start || user + 1 == USERS.end { 1 } else { 2 },
     },
@@ -57,7 +57,9 @@ fn world(faults: &str) -> (World, BTreeMap<u32, Channel>) {
             ),
         );
     }
-    users.values().for_each(|&user| drop(world.take(user)));
+    for &user in users.values() {
+        world.take(user);
+    }
     (world, users)
 }
 
@@ -100,11 +102,11 @@ fn the_truth_is_what_the_receivers_saw_of_every_kind() {
         "delay=2ms,loss=5%,duplicate=5%,reorder=5%",
     ];
     for (mix, kind) in mixes.into_iter().flat_map(|mix| KINDS.iter().map(move |kind| (mix, kind))) {
-        let what = format!("{:?} with {mix:?}", kind.kind);
+        let what = format!("{:?} with {mix:?}", kind.token);
         let (mut world, users) = world(mix);
         for sequence in 0..ROUNDS {
             for (&n, &user) in &users {
-                world.send(user, &(kind.stanza)(&id(kind.kind, n, sequence)));
+                world.send(user, &(kind.stanza)(&id(kind.token, n, sequence)));
             }
             world.pass(Duration::from_millis(1));
         }

@@ -46,15 +46,15 @@ fn accept(world: &mut World, channel: Channel) {
 }
 
 fn configure(world: &mut World, channel: Channel, fields: &[(&str, &str)]) -> String {
-    let fields: String = fields
-        .iter()
-        .map(|(var, value)| format!("<field var='muc#roomconfig_{var}'><value>{value}</value></field>"))
-        .collect();
+    let mut form = String::new();
+    for (var, value) in fields {
+        form += &format!("<field var='muc#roomconfig_{var}'><value>{value}</value></field>");
+    }
     world.send(
         channel,
         &format!(
             "<iq type='set' id='c' to='{ROOM}'><query xmlns='{OWNER}'>\
-             <x xmlns='jabber:x:data' type='submit'>{fields}</x></query></iq>"
+             <x xmlns='jabber:x:data' type='submit'>{form}</x></query></iq>"
         ),
     );
     world.take(channel)
@@ -72,7 +72,9 @@ fn hall(world: &mut World, nicks: &[&str]) -> (Channel, Vec<Channel>) {
         others.push(channel);
     }
     world.take(owner);
-    others.iter().for_each(|&channel| drop(world.take(channel)));
+    for &channel in &others {
+        world.take(channel);
+    }
     (owner, others)
 }
 
@@ -154,7 +156,7 @@ fn a_room_is_made_by_entering_it_and_locked_until_its_owner_opens_it() {
 
 #[test]
 fn who_enters_is_shown_who_is_there_then_itself_then_history_then_the_subject() {
-    let mut world = World::new(ServerOptions { epoch_unix: Duration::from_secs(951_782_400), ..options() });
+    let mut world = World::new(ServerOptions { epoch_unix: Duration::from_hours(264_384), ..options() });
     let (owner, others) = hall(&mut world, &["a", "b"]);
     world.send(owner, &format!("<message to='{ROOM}' type='groupchat'><subject>talk</subject></message>"));
     world.pass(Duration::from_secs(2));
@@ -220,7 +222,7 @@ fn what_is_said_reaches_everybody_in_one_order_with_its_id_and_its_sender_too() 
     );
     world.send(
         owner,
-        &format!("<message to='HALL@conference.LOCALHOST' type='groupchat' id='2'><body>so</body></message>"),
+        "<message to='HALL@conference.LOCALHOST' type='groupchat' id='2'><body>so</body></message>",
     );
     for (n, channel) in std::iter::once(owner).chain(others).enumerate() {
         let me = if n == 0 { "u1@localhost/r".to_owned() } else { format!("u{}@localhost/r", 45 + 5 * n) };
