@@ -3,32 +3,41 @@
 //! | file | XEP | does | measures |
 //! |---|---|---|---|
 //! | [`message`] | RFC 6121 §5 | writes one-to-one messages to contacts or to anyone online | `message.delivery` |
+//! | [`presence`] | RFC 6121 §4 | changes show and status, to all contacts or to one | `presence.delivery` |
+//! | [`groupchat`] | XEP-0045 | makes rooms, joins them and talks in them | `groupchat.delivery`, `.echo`, `.fanout`, `.join`, `.create` |
+//! | [`churn`] | RFC 6120 §4.4 | ends sessions and begins them again | `churn.close`, `churn.cut`, and `login` again |
 //! | [`ping`] | XEP-0199 | asks the server for an answer | `ping` |
 //!
 //! A further activity is one file with a [`Feature`] and one line in [`FEATURES`]: its profile keys, what it sends, what
 //! it expects, what it measures. What comes back is told by the token it carries (see [`crate::user`]), so an activity
 //! whose stanzas carry tokens needs no code for reading.
 
+pub mod churn;
+pub mod groupchat;
 pub mod message;
 pub mod ping;
+pub mod presence;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::profile::{Keys, KindSpec, Planned, Recipients, Registry, Reported, SizeDistribution, Vocabulary};
-use crate::sample::{LedgerCounts, LedgerKind, OperationSpec, Token, TokenKind};
+use crate::profile::{
+    Absence, Keys, KindSpec, Planned, Recipients, Registry, Reported, Rooms, SizeDistribution, Vocabulary,
+};
+use crate::sample::{LedgerCounts, LedgerKind, OperationSpec, Outcome, Token, TokenKind};
 
 /// Every activity there is.
-pub const FEATURES: &[Feature] = &[message::FEATURE, ping::FEATURE];
+pub const FEATURES: &[Feature] =
+    &[message::FEATURE, presence::FEATURE, groupchat::FEATURE, churn::FEATURE, ping::FEATURE];
 
 /// An activity as it is declared.
 #[derive(Clone, Copy, Debug)]
 pub struct Feature {
     /// What a profile may say of it.
     pub spec: KindSpec,
-    /// What it measures.
-    pub operation: OperationSpec,
+    /// What it measures. A planned action that cannot be started counts as the first.
+    pub operations: &'static [OperationSpec],
     /// What its stanzas are, as their tokens say.
     pub token: TokenKind,
     /// Reads its own keys.
@@ -39,6 +48,11 @@ pub struct Feature {
 pub trait Behaviour: Planned + fmt::Debug + Send + Sync {
     /// Writes one tracked stanza.
     fn write(&self, order: &Order<'_>, out: &mut Vec<u8>);
+
+    /// The service its rooms are at; `{domain}` stands for the target's domain. None where it has no rooms.
+    fn room_service(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// What one stanza is to be. The builders escape what needs it.
@@ -46,12 +60,14 @@ pub trait Behaviour: Planned + fmt::Debug + Send + Sync {
 pub struct Order<'a> {
     /// The token as text: goes into the id, and to the head of the body where there is one.
     pub id: &'a str,
-    /// The recipient's bare JID; empty for activities that have none.
+    /// The recipient's bare JID; empty for activities that have none, and for what goes to all contacts.
     pub to: &'a str,
     /// The server's domain.
     pub domain: &'a str,
     /// The body's size in bytes, at least [`Token::LEN`], for activities that have one.
     pub size: u32,
+    /// The action's number within its activity: what varies from one to the next follows from it.
+    pub number: u64,
 }
 
 /// An activity out of a profile, with what was declared of it.
@@ -70,6 +86,14 @@ impl Planned for Activity {
 
     fn size(&self) -> Option<&SizeDistribution> {
         self.behaviour.size()
+    }
+
+    fn rooms(&self) -> Option<&Rooms> {
+        self.behaviour.rooms()
+    }
+
+    fn absence(&self) -> Option<&Absence> {
+        self.behaviour.absence()
     }
 }
 
@@ -106,6 +130,7 @@ impl Registry for Features {
     fn vocabulary(&self) -> Vocabulary {
         Vocabulary {
             operations: LOGIN_OPERATION_NAMES,
+            outcomes: Outcome::NAMES,
             ledger_columns: LEDGER_COLUMNS,
             body_bytes_min: Token::LEN as u32,
             body_bytes_max: BODY_BYTES_MAX,
@@ -160,13 +185,13 @@ const fn login(name: &'static str, meaning: &'static str) -> OperationSpec {
     OperationSpec { name, meaning, ledger: None }
 }
 
-/// The operations of a run, in the order of their [`crate::sample::OperationId`]s: those of every login, then one per
-/// activity. Two activities of one kind share their operation.
+/// The operations of a run, in the order of their [`crate::sample::OperationId`]s: those of every login, then those of each
+/// activity. Two activities of one kind share their operations.
 pub fn operations<'a>(activities: impl IntoIterator<Item = &'a Activity>) -> Vec<OperationSpec> {
     let mut all = LOGIN_OPERATIONS.to_vec();
-    for activity in activities {
-        if !all.contains(&activity.feature.operation) {
-            all.push(activity.feature.operation);
+    for operation in activities.into_iter().flat_map(|activity| activity.feature.operations) {
+        if !all.contains(operation) {
+            all.push(*operation);
         }
     }
     all

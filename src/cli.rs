@@ -4,7 +4,10 @@
 //! ([`crate::engine::exit::ExitCode`]). This module decides nothing about measurement.
 
 mod accounts;
+mod completions;
+mod confirm;
 mod load;
+mod man;
 pub mod profile;
 mod progress;
 mod run;
@@ -15,9 +18,8 @@ mod terminal;
 
 use std::process::ExitCode as ProcessCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::activity::Features;
 use crate::engine::exit::ExitCode;
 
 /// Load generation and benchmarking for XMPP servers: measured from the intended instant, every message accounted for.
@@ -52,7 +54,12 @@ enum Command {
     /// Print the summary of a result, or of the journal a killed run left.
     Summary(summary::SummaryArgs),
     /// Print the JSON Schema of result files.
+    #[command(after_help = "Examples:\n  xmpp-bench result-schema > result.schema.json")]
     ResultSchema,
+    /// Print what a shell needs to complete this command.
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write the pages of all subcommands.
+    Man(man::ManArgs),
 }
 
 /// What a subcommand cannot go on from.
@@ -106,10 +113,13 @@ pub fn main() -> ProcessCode {
         Command::Serve(args) => serve::run(&args).map(|()| 0),
         Command::Accounts(args) => accounts::run(&args),
         Command::Profile(args) => {
-            profile::run(&args, &Features, &mut terminal::stdout()).map(|()| 0).map_err(Failure::from)
+            let width = terminal::style().width;
+            profile::run(&args, width, &mut terminal::stdout()).map(|()| 0).map_err(Failure::from)
         }
         Command::Summary(args) => summary::run(&args).map(|()| 0),
         Command::ResultSchema => schema::run().map(|()| 0),
+        Command::Completions(args) => completions::run(&args, Cli::command()).map(|()| 0),
+        Command::Man(args) => man::run(&args, Cli::command()).map(|()| 0),
     };
     match result {
         Ok(code) => code.into(),
@@ -117,6 +127,58 @@ pub fn main() -> ProcessCode {
             let heading = if failure.is_rendered { "" } else { "error: " };
             terminal::say(&format!("{heading}{}", failure.message));
             failure.code.code().into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The examples in a command's help, as words.
+    fn examples(command: &clap::Command) -> Vec<Vec<String>> {
+        let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = text.lines().filter(|line| line.starts_with("  xmpp-bench "));
+        // What follows is the shell's: a pipe, a redirection.
+        let own = lines.map(|line| line.split(['|', '>']).next().unwrap_or(line));
+        own.map(|line| words(line.trim())).collect()
+    }
+
+    /// As a shell splits a line, as far as examples need it.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for c in line.chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                c => words.last_mut().expect("begun with one").push(c),
+            }
+        }
+        words.into_iter().filter(|word| !word.is_empty()).collect()
+    }
+
+    fn all(command: &clap::Command, found: &mut Vec<clap::Command>) {
+        found.push(command.clone());
+        command.get_subcommands().filter(|one| one.get_name() != "help").for_each(|one| all(one, found));
+    }
+
+    #[test]
+    fn every_command_has_examples_and_each_of_them_is_understood() {
+        Cli::command().debug_assert();
+        let mut commands = Vec::new();
+        all(&Cli::command(), &mut commands);
+        assert!(commands.len() >= 10, "{}", commands.len());
+        for command in &commands {
+            let examples = examples(command);
+            assert!(!examples.is_empty(), "{} has no example", command.get_name());
+            for example in examples {
+                let parsed = Cli::try_parse_from(&example);
+                assert!(parsed.is_ok(), "{example:?}: {}", parsed.expect_err("it is refused"));
+                let profile = example.iter().find(|word| word.starts_with("profiles/"));
+                let path = profile.map(|path| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
+                assert!(path.is_none_or(|path| path.exists()), "{example:?}: no such profile");
+            }
         }
     }
 }

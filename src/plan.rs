@@ -4,29 +4,36 @@
 //! generators over the whole population, and a [`Cursor`] hands out one range of users' share of it; all ranges
 //! together are the whole plan, whatever the ranges are.
 //!
-//! A user is **planned online** from [`LOGIN_GRACE`] after its login was due. Picks are made among those; whether the
-//! picked one really is online is for the run to find out, and to count.
+//! A user is **planned online** from [`LOGIN_GRACE`] after its login was due, and away from the end an activity plans for its
+//! session to as long after its planned return. Picks are made among those online and not away; whether the picked one
+//! really is online is for the run to find out, and to count.
 //!
 //! It refuses to catch up: what is due is due at its instant, however late the caller asks for it.
 
+mod absence;
 pub mod arrivals;
 mod cursor;
 pub mod curve;
+pub mod rooms;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use cursor::Cursor;
+pub use rooms::RoomPlan;
 
-use crate::plan::arrivals::Process;
+use crate::plan::absence::Away;
+use crate::plan::arrivals::{Process, SessionEnds};
 use crate::plan::curve::{RateCurve, UserCurve, Window};
-use crate::profile::{Arrivals, Pace, Planned, Profile, Recipients, SizeDistribution};
+use crate::profile::{Absence, Arrivals, Pace, Planned, Profile, Recipients, SizeDistribution};
 use crate::seed::{Draw, Permutation, Stream};
 use crate::topology::Topology;
 use crate::units::Offset;
 
 /// How long after its login was due a user is counted on by the plan.
 pub const LOGIN_GRACE: Duration = Duration::from_secs(1);
+/// How often a pick that falls on somebody who is away is made again.
+const PICKS_MAX: u32 = 64;
 
 /// Something a user does at an instant.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,10 +46,43 @@ pub struct Action {
     pub at: Offset,
     /// Who.
     pub sender: u32,
-    /// To whom, for activities between users.
-    pub recipient: Option<u32>,
+    /// To whom.
+    pub to: To,
     /// Body size in bytes, for activities that have one.
     pub size: u32,
+}
+
+impl Action {
+    /// The one other user it is for, if there is one.
+    pub const fn recipient(&self) -> Option<u32> {
+        match self.to {
+            To::User(user) => Some(user),
+            To::Server | To::Contacts | To::Room { .. } | To::Away { .. } => None,
+        }
+    }
+}
+
+/// Whom an action is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum To {
+    /// The sender's own server.
+    Server,
+    /// One other user.
+    User(u32),
+    /// Whichever of the sender's contacts are online.
+    Contacts,
+    /// The occupants of a room, from the sender's seat in it.
+    Room {
+        /// The sender's seat, among those of the activity's rooms.
+        seat: u32,
+    },
+    /// Nobody: the sender's session ends.
+    Away {
+        /// When its next one is to begin.
+        until: Offset,
+        /// Without a word, instead of by closing its stream.
+        cut: bool,
+    },
 }
 
 /// The resolved plan of a run.
@@ -84,6 +124,8 @@ struct ActivityPlan {
     process: Process,
     recipients: Recipients,
     size: Option<SizeDistribution>,
+    rooms: Option<RoomPlan>,
+    absence: Option<Absence>,
 }
 
 impl Plan {
@@ -92,9 +134,14 @@ impl Plan {
         let population = Population::new(profile, topology, seed);
         let activities = (0..profile.activities.len())
             .map(|index| ActivityPlan {
-                process: process(profile, index, seed),
+                process: process(profile, index, seed, &population),
                 recipients: profile.activities[index].activity.recipients(),
                 size: profile.activities[index].activity.size().copied(),
+                rooms: profile.activities[index]
+                    .activity
+                    .rooms()
+                    .map(|spec| RoomPlan::new(spec, index as u16, profile.users(), &profile.phases)),
+                absence: profile.activities[index].activity.absence().copied(),
             })
             .collect();
         let phases = profile
@@ -136,8 +183,16 @@ impl Plan {
             Process::Habit { period, end, .. } if at < *end => {
                 f64::from(self.population.planned_online(at)) / period.as_secs_f64()
             }
-            Process::Habit { .. } => 0.0,
+            Process::Sessions(sessions) if at < sessions.end => {
+                f64::from(self.population.planned_online(at)) / sessions.length.mean().as_secs_f64()
+            }
+            Process::Habit { .. } | Process::Sessions(_) => 0.0,
         }
+    }
+
+    /// The rooms of an activity, if it has any.
+    pub fn rooms(&self, activity: u16) -> Option<&RoomPlan> {
+        self.activities[usize::from(activity)].rooms.as_ref()
     }
 
     /// The share of the plan whose senders are users `first..end`, from the run's start.
@@ -145,36 +200,73 @@ impl Plan {
         Cursor::new(Arc::clone(self), first, end)
     }
 
-    /// Fills in who, to whom and how much for one arrival; `None` if nobody is planned online to do it, in which case it
-    /// is not part of the plan.
-    fn resolve(&self, activity: u16, number: u64, at: Offset, bound: Option<u32>) -> Option<Choice> {
+    /// Fills in who acts in one arrival; `None` if nobody is planned online to do it, in which case it is not part of the plan.
+    fn resolve(
+        &self,
+        activity: u16,
+        number: u64,
+        at: Offset,
+        bound: Option<u32>,
+        away: &Away,
+    ) -> Option<Choice> {
         let mut draw = Draw::new(self.seed, Stream::choices(activity), number);
         let online = self.population.planned_online(at);
+        let is_present = |user| self.population.is_planned_online(user, at) && !away.is_away(user, at);
+        if let Some(rooms) = &self.activities[usize::from(activity)].rooms {
+            let seat = (0..PICKS_MAX).map(|_| draw.below(rooms.seating().seat_count())).find(|&seat| {
+                is_present(rooms.seating().user_of(seat)) && rooms.is_planned_joined(seat, at)
+            })?;
+            return Some(Choice { sender: rooms.seating().user_of(seat), seat: Some(seat), online, draw });
+        }
         let sender = match bound {
-            Some(user) => self.population.is_planned_online(user, at).then_some(user)?,
+            Some(user) => is_present(user).then_some(user)?,
             None if online == 0 => return None,
-            None => self.population.online_user(draw.below(online), at),
+            None => (0..PICKS_MAX)
+                .map(|_| self.population.online_user(draw.below(online), at))
+                .find(|&user| !away.is_away(user, at))?,
         };
-        Some(Choice { sender, online, draw })
+        Some(Choice { sender, seat: None, online, draw })
     }
 
     /// Fills in to whom and how much. Whoever has nobody to write to writes to nobody, and that is the plan.
-    fn complete(&self, activity: u16, number: u64, at: Offset, choice: Choice) -> Option<Action> {
-        let Choice { sender, online, mut draw } = choice;
+    fn complete(
+        &self,
+        activity: u16,
+        number: u64,
+        at: Offset,
+        choice: Choice,
+        away: &Away,
+    ) -> Option<Action> {
+        let Choice { sender, seat, online, mut draw } = choice;
         let plan = &self.activities[usize::from(activity)];
-        let recipient = match plan.recipients {
-            Recipients::Server => None,
-            Recipients::Online => Some(self.population.other_online(sender, online, at, &mut draw)?),
-            Recipients::Contact => Some(self.population.contact_online(sender, at, &mut draw)?),
+        let to = match plan.recipients {
+            Recipients::Server => To::Server,
+            Recipients::Online => {
+                To::User(self.population.other_online(sender, online, at, away, &mut draw)?)
+            }
+            Recipients::Contact => To::User(self.population.contact_online(sender, at, away, &mut draw)?),
+            Recipients::Contacts => To::Contacts,
+            Recipients::Room => To::Room { seat: seat? },
+            Recipients::Oneself => {
+                let absence = plan.absence.as_ref()?;
+                let (cut, length) = absence::draw(absence, &mut draw);
+                To::Away { until: at + length, cut }
+            }
         };
         let size = plan.size.map_or(0, |size| size.sample(&mut draw));
-        Some(Action { activity, number, at, sender, recipient, size })
+        Some(Action { activity, number, at, sender, to, size })
+    }
+
+    /// Whether an activity ends its users' sessions.
+    fn ends_sessions(&self, activity: u16) -> bool {
+        self.activities[usize::from(activity)].absence.is_some()
     }
 }
 
 /// A sender, and what is left to draw from.
 struct Choice {
     sender: u32,
+    seat: Option<u32>,
     online: u32,
     draw: Draw,
 }
@@ -235,20 +327,30 @@ impl Population {
     }
 
     /// Any planned-online user but the sender, all equally likely.
-    fn other_online(&self, sender: u32, online: u32, at: Offset, draw: &mut Draw) -> Option<u32> {
+    fn other_online(
+        &self,
+        sender: u32,
+        online: u32,
+        at: Offset,
+        away: &Away,
+        draw: &mut Draw,
+    ) -> Option<u32> {
         let others = online.checked_sub(1).filter(|&others| others > 0)?;
-        let pick = self.online_user(draw.below(others), at);
-        // The last rank stands in for the sender's own, so that every other user has one.
-        Some(if pick == sender { self.online_user(others, at) } else { pick })
+        let mut pick = || {
+            let pick = self.online_user(draw.below(others), at);
+            // The last rank stands in for the sender's own, so that every other user has one.
+            if pick == sender { self.online_user(others, at) } else { pick }
+        };
+        (0..PICKS_MAX).map(|_| pick()).find(|&user| !away.is_away(user, at))
     }
 
     /// A contact of the sender that is planned online: a random one, or the next after it in the sender's list.
-    fn contact_online(&self, sender: u32, at: Offset, draw: &mut Draw) -> Option<u32> {
+    fn contact_online(&self, sender: u32, at: Offset, away: &Away, draw: &mut Draw) -> Option<u32> {
         let count = self.topology.contact_count(sender);
         let start = draw.below(count);
         (0..count)
             .map(|step| self.topology.contact(sender, (start + step) % count))
-            .find(|&contact| self.is_planned_online(contact, at))
+            .find(|&contact| self.is_planned_online(contact, at) && !away.is_away(contact, at))
     }
 
     fn group_of(&self, user: u32) -> &GroupCurve {
@@ -257,7 +359,7 @@ impl Population {
     }
 }
 
-fn process<A>(profile: &Profile<A>, index: usize, seed: u64) -> Process {
+fn process<A: Planned>(profile: &Profile<A>, index: usize, seed: u64, population: &Population) -> Process {
     let activity = index as u16;
     let plan = &profile.activities[index];
     match plan.pace {
@@ -266,6 +368,18 @@ fn process<A>(profile: &Profile<A>, index: usize, seed: u64) -> Process {
             let mut draw = Draw::new(seed, Stream::phases(activity), 0);
             let order = Permutation::new(population, &mut draw);
             Process::Habit { period, order, population, end: profile.end_of_phases() }
+        }
+        Pace::Session(length) => {
+            let users = profile.users();
+            Process::Sessions(SessionEnds {
+                seed,
+                activity,
+                length,
+                absence: plan.activity.absence().copied(),
+                logins: population.logins_of(0, users).into(),
+                population: users,
+                end: profile.end_of_phases(),
+            })
         }
         Pace::Total(_) | Pace::PerUser(_) => Process::Rate {
             seed,

@@ -14,6 +14,7 @@
 //! It refuses: sessions that end before the run does (that comes with churn), more users than a token can name, a run
 //! longer than a token can time.
 
+pub mod abort;
 mod document;
 pub mod group;
 pub mod keys;
@@ -32,21 +33,26 @@ pub mod value;
 
 use std::time::Duration;
 
+pub use abort::{AbortRule, Sign};
 pub use group::{Account, Accounts, Graph, Group, Mechanism, Secret};
 pub use keys::{Keys, Reported};
 pub use load::{Files, Input, PROFILE_KEYS};
 pub use phase::Phase;
 pub use problem::{Problems, Wrong};
+pub use read::Share;
+pub use read::abort::ABORT_KEYS;
 pub use read::activities::ACTIVITY_KEYS;
 pub use read::phases::PHASE_KEYS;
 pub use read::target::TARGET_KEYS;
 pub use read::users::USERS_KEYS;
-pub use registry::{KeySpec, KindSpec, Planned, Presence, Recipients, Registry, Shape, Vocabulary};
+pub use registry::{
+    Absence, Join, KeySpec, KindSpec, Planned, Presence, Recipients, Registry, Rooms, Shape, Vocabulary,
+};
 pub use schema::schema;
 pub use shipped::{SHIPPED, Shipped};
-pub use slo::{Bound, Comparison, Condition, Metric, Slo};
+pub use slo::{Bound, Comparison, Condition, Metric, Slo, Statistic};
 pub use target::{Endpoint, Target, Tls, Trust};
-pub use value::{Arrivals, Pace, SizeDistribution};
+pub use value::{Arrivals, DurationDistribution, Pace, RoomSizes, SizeDistribution};
 
 use crate::units::Offset;
 
@@ -71,6 +77,8 @@ pub struct Profile<A> {
     pub activities: Vec<ActivityPlan<A>>,
     /// What the run is held against, in the profile's order.
     pub slos: Vec<Slo>,
+    /// What ends the run early, if anything.
+    pub abort: Vec<AbortRule>,
 }
 
 /// Something users do, and how often.

@@ -1,18 +1,22 @@
-//! What one worker writes down: the ledger of its own users' messages, and a log of finished attempts.
+//! What one worker writes down: the accounts of its own users' messages and broadcasts, and a log of finished attempts.
 //!
 //! A worker computes nothing here: a sample goes into a log, the log is handed over once a second, and the aggregator
 //! makes histograms of it (`docs/decisions/0002`). Every attempt is exactly one [`Sample`].
 //!
 //! It refuses to drop: a log that grows beyond its limit is handed over early, not cut.
 
+pub mod fanout;
 pub mod ledger;
 pub mod turns;
 
 use std::collections::HashSet;
 
+use crate::record::fanout::{Announce, Fanouts};
 use crate::record::ledger::{Ledger, LedgerConfig};
-use crate::sample::{Fault, LedgerCounts, Note, OperationId, Sample, UserIndex};
-use crate::sample::{GroupId, LedgerKind, Outcome, Unsent};
+use crate::sample::{
+    Fault, GroupId, LedgerCounts, LedgerKind, Note, OperationId, Outcome, Place, Sample, TokenKind, Unsent,
+    UserIndex,
+};
 use crate::units::Offset;
 
 /// What a worker recorded since it was last asked.
@@ -33,6 +37,7 @@ pub const FAULTS_MAX: usize = 1_000;
 #[derive(Debug)]
 pub struct Recorder {
     ledger: Ledger,
+    fanouts: Fanouts,
     kinds: Vec<Option<LedgerKind>>,
     log: Log,
 }
@@ -40,41 +45,69 @@ pub struct Recorder {
 impl Recorder {
     /// Nothing recorded yet.
     pub fn new(config: LedgerConfig) -> Self {
-        Self { kinds: config.kinds.clone(), ledger: Ledger::new(config), log: Log::default() }
+        Self {
+            kinds: config.kinds.clone(),
+            fanouts: Fanouts::new(config.clone()),
+            ledger: Ledger::new(config),
+            log: Log::default(),
+        }
     }
 
-    /// The sequence number the next tracked stanza must carry, or `None` when the ledger is full.
+    /// The sequence number the next stanza with one recipient must carry, or `None` when the ledger is full.
     pub fn next_sequence(&self) -> Option<u64> {
         self.ledger.next_sequence()
     }
 
+    /// The sequence number the next broadcast must carry, or `None` when there is no room for its copies.
+    pub fn next_broadcast(&self, copies: usize) -> Option<u64> {
+        self.fanouts.next_sequence(copies)
+    }
+
+    /// A broadcast was handed to the transport.
+    pub fn announce(&mut self, announce: &Announce<'_>) {
+        self.fanouts.announce(announce);
+    }
+
     /// Takes a note about one of this worker's own entries.
     pub fn note(&mut self, note: Note) {
-        let sample = match note {
-            Note::Expect(expect) => {
-                self.ledger.expect(expect);
-                None
+        let ended = &mut self.log.samples;
+        match note {
+            Note::Expect(expect) => self.ledger.expect(expect),
+            Note::Arrive(arrive) if is_broadcast(arrive.token.kind) => self.fanouts.arrive(arrive, ended),
+            Note::Arrive(arrive) => ended.extend(self.ledger.arrive(arrive)),
+            Note::Fail { token, class, .. } if is_broadcast(token.kind) => {
+                self.fanouts.fail(&token, class, ended);
             }
-            Note::Arrive(arrive) => self.ledger.arrive(arrive),
-            Note::Fail { token, class, .. } => self.ledger.fail(&token, class),
-        };
-        self.log.samples.extend(sample);
+            Note::Fail { token, class, .. } => ended.extend(self.ledger.fail(&token, class)),
+        }
     }
 
-    /// Several users' streams ended or began: one pass over the ledger for all of them.
+    /// Several users' streams ended: one pass over the accounts for all of them.
     pub fn void(&mut self, users: &HashSet<UserIndex>, at: Offset) {
         self.ledger.void(|user| users.contains(&user), at, &mut self.log.samples);
+        self.fanouts.void(|user| users.contains(&user), at, &mut self.log.samples);
     }
 
-    /// The write that took the entry's last byte returned at `at`.
-    pub fn sent(&mut self, sequence: u64, at: Offset) {
-        self.ledger.sent(sequence, at);
+    /// A user's stay in a room ended, though its stream goes on.
+    pub fn void_stay(&mut self, user: UserIndex, place: Place, at: Offset) {
+        self.fanouts.void_stay(user, place, at, &mut self.log.samples);
+    }
+
+    /// The write that took the last byte of a stanza of this kind returned at `at`.
+    pub fn sent(&mut self, kind: TokenKind, sequence: u64, at: Offset) {
+        if is_broadcast(kind) {
+            self.fanouts.sent(sequence, at);
+        } else {
+            self.ledger.sent(sequence, at);
+        }
     }
 
     /// A planned operation could not be started.
     pub fn unsent(&mut self, operation: OperationId, group: GroupId, intended: Offset, reason: Unsent) {
-        if self.kinds.get(usize::from(operation.0)).copied().flatten().is_some() {
-            self.ledger.unsent(operation, intended);
+        match self.kinds.get(usize::from(operation.0)).copied().flatten() {
+            Some(LedgerKind::Message) => self.ledger.unsent(operation, intended),
+            Some(kind) => self.fanouts.unsent(kind, intended),
+            None => {}
         }
         self.sample(Sample::ended(operation, group, intended, Outcome::Unsent(reason)));
     }
@@ -94,21 +127,27 @@ impl Recorder {
     /// Forgets entries older than the horizon.
     pub fn expire(&mut self, now: Offset) {
         self.ledger.expire(now, &mut self.log.samples);
+        self.fanouts.expire(now, &mut self.log.samples);
     }
 
     /// Closes the account at the end of the run.
     pub fn settle(&mut self, interrupted: bool) {
         self.ledger.settle(interrupted, &mut self.log.samples);
+        self.fanouts.settle(interrupted, &mut self.log.samples);
     }
 
-    /// Entries neither delivered nor closed.
+    /// Entries and copies neither delivered nor closed.
     pub const fn open(&self) -> u64 {
-        self.ledger.open()
+        self.ledger.open() + self.fanouts.open()
     }
 
-    /// The ledger's columns so far, by phase and kind.
-    pub fn ledger_counts(&self) -> &[[LedgerCounts; 3]] {
-        self.ledger.counts()
+    /// The accounts' columns so far, by phase and kind.
+    pub fn ledger_counts(&self) -> Vec<[LedgerCounts; 3]> {
+        let mut counts = self.ledger.counts().to_vec();
+        for (phase, broadcasts) in counts.iter_mut().zip(self.fanouts.counts()) {
+            phase.iter_mut().zip(broadcasts).for_each(|(sum, more)| sum.add(more));
+        }
+        counts
     }
 
     /// Whether the log should be handed over now.
@@ -120,4 +159,9 @@ impl Recorder {
     pub const fn take_log(&mut self, fresh: Log) -> Log {
         std::mem::replace(&mut self.log, fresh)
     }
+}
+
+/// Whether a token of this kind belongs to the account of broadcasts.
+const fn is_broadcast(kind: TokenKind) -> bool {
+    matches!(kind, TokenKind::Presence | TokenKind::Groupchat)
 }

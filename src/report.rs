@@ -1,3 +1,4 @@
 //! From results to what a person reads.
 
 pub mod summary;
+pub mod table;

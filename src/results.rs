@@ -32,8 +32,8 @@ pub use context::{
 pub use figures::{Attempted, Distribution, Extended, Figures, Ledgers, Operation};
 pub use histogram::{Buckets, Histogram, HistogramError};
 pub use schema::{
-    ErrorCount, Evidence, Exit, ExitReason, Phase, Population, RunResult, Slo, SloState, Unit, Verdict,
-    VerdictState, result_schema,
+    EndedEarly, ErrorCount, Evidence, Exit, ExitReason, Phase, Population, RoomOrder, RunResult, Slo,
+    SloState, Traffic, Unit, Verdict, VerdictState, result_schema,
 };
 pub use series::{IntervalHistogram, OperationSeries, Series};
 pub use totals::{

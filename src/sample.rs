@@ -9,7 +9,7 @@ pub mod ledger;
 pub mod outcome;
 pub mod token;
 
-pub use ledger::{Arrive, Expect, LedgerCounts, LedgerKind, Note};
+pub use ledger::{Arrive, Expect, LedgerCounts, LedgerKind, Note, Place};
 pub use outcome::{ErrorClass, Fault, Indeterminate, Outcome, Unsent};
 pub use token::{Token, TokenKind};
 

@@ -37,6 +37,16 @@ impl Stream {
         Self(0x0400_0000 | activity as u64)
     }
 
+    /// How long a session lasts, by the number of the end before it.
+    pub const fn sessions(activity: u16) -> Self {
+        Self(0x0600_0000 | activity as u64)
+    }
+
+    /// The order in which users are seated in an activity's rooms; drawn under no run's seed.
+    pub const fn seats(activity: u16) -> Self {
+        Self(0x0700_0000 | activity as u64)
+    }
+
     /// What the embedded server's faults do to the n-th copy.
     pub const fn faults() -> Self {
         Self(0x0500_0000)

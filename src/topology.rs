@@ -17,10 +17,15 @@
 //! random graph (everybody's neighbourhood looks the same), but it has what a load needs of one: contacts anywhere in
 //! the population, hardly any triangles, and no user that stands out.
 //!
+//! Rooms are seated the same way ([`Rooms`]).
+//!
 //! It refuses to know who is online: that is the plan's.
 
 mod circulant;
 mod popular;
+mod rooms;
+
+pub use rooms::Rooms;
 
 use crate::profile::{Graph, Group};
 use circulant::Circulant;

@@ -18,13 +18,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use login::negotiation_fault;
-pub use names::Names;
+pub use names::{Names, RoomNames};
+pub use session::RoomEvent;
 pub use session::STRICT_SHARE;
 
 use crate::machine::{
     Channel, CloseCause, CloseMode, Event, LocalLimit, Outbox, Request, Secured, Transport,
 };
-use crate::sample::{ErrorClass, Fault, GroupId, Note, OperationId, Outcome, Sample, UserIndex};
+use crate::sample::{ErrorClass, Fault, GroupId, Note, OperationId, Outcome, Place, Sample, UserIndex};
 use crate::units::Offset;
 use crate::user::login::Login;
 use crate::user::session::Session;
@@ -79,6 +80,12 @@ pub struct Surroundings<'a> {
     pub group: &'a GroupSettings,
     /// The operations of a login.
     pub operations: &'a LoginOperations,
+    /// All users' JIDs.
+    pub names: &'a Names,
+    /// The rooms' JIDs.
+    pub rooms: &'a RoomNames,
+    /// Whether it is wanted what the server's roster says.
+    pub wants_roster: bool,
     /// The instant.
     pub now: Offset,
 }
@@ -90,6 +97,17 @@ pub struct Said<'a> {
     pub wire: &'a mut Outbox,
     /// Everything else, in order.
     pub reports: &'a mut Vec<Report>,
+    /// Stanzas read and written, since it was made.
+    pub stanzas: &'a mut Stanzas,
+}
+
+/// Stanzas of an online session, and those of a login from binding on; negotiation has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stanzas {
+    /// Read.
+    pub read: u64,
+    /// Written.
+    pub written: u64,
 }
 
 /// What a user tells its worker.
@@ -103,6 +121,12 @@ pub enum Report {
     Fault(Fault),
     /// It is online: bound, roster read, presence sent.
     Online,
+    /// The server showed it its own presence: from now on others' stanzas reach it.
+    Settled,
+    /// The bare JIDs its roster lets see its presence (RFC 6121 §2.1.2.5: `from` or `both`).
+    Subscribers(Vec<Box<str>>),
+    /// Something happened to its stay in a room.
+    Room(Place, RoomEvent),
     /// A SCRAM key was needed: whether it came from the cache.
     Key {
         /// Whether no derivation was needed.
@@ -206,6 +230,14 @@ impl User {
         self.offered_bytes
     }
 
+    /// Cuts its connection without a word.
+    pub fn cut(&mut self, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        if self.is_online() {
+            out.wire.request(Request::Close(near.channel, CloseMode::Reset));
+            self.state = State::Leaving;
+        }
+    }
+
     /// Leaves: closes the stream in good order (RFC 6120 §4.4), or breaks off a login.
     pub fn leave(&mut self, near: &Surroundings<'_>, out: &mut Said<'_>) {
         match &self.state {
@@ -278,7 +310,8 @@ impl User {
             (State::Login(_), Item::Header(header)) => {
                 self.during_login(near, out, |login, near, said| login.handle_header(header, near, said))
             }
-            (State::Login(_), Item::Element(element)) => {
+            (State::Login(login), Item::Element(element)) => {
+                out.stanzas.read += u64::from(login.is_bound());
                 self.during_login(near, out, |login, near, said| login.handle_element(element, near, said))
             }
             (State::Online(_), Item::Element(element)) if element.kind() == ElementKind::StreamError => {
@@ -287,6 +320,7 @@ impl User {
                 Flow::Stop
             }
             (State::Online(session), Item::Element(element)) => {
+                out.stanzas.read += 1;
                 let written = session.handle_element(element, near, out);
                 self.offered_bytes += written;
                 Flow::Continue

@@ -19,6 +19,7 @@ pub mod element;
 pub mod framer;
 pub mod header;
 pub mod jid;
+pub mod muc;
 pub mod namespaces;
 pub mod negotiation;
 pub mod reader;

@@ -11,7 +11,9 @@ use xmpp_bench::engine::{aggregate, objectives};
 use xmpp_bench::machine::Transport;
 use xmpp_bench::profile::{Files, Input, Profile};
 use xmpp_bench::results::{Ledgers, SloState, Totals};
-use xmpp_bench::sample::{GroupId, Instants, OperationId, Outcome, Sample};
+use xmpp_bench::sample::{
+    ErrorClass, GroupId, Indeterminate, Instants, OperationId, Outcome, Sample, Unsent,
+};
 use xmpp_bench::units::Offset;
 
 struct NoFiles;
@@ -53,6 +55,16 @@ const LOGIN: OperationId = OperationId(0);
 
 /// What becomes of one objective when these samples and this account are all there is.
 fn judged(objective: &str, samples: &[Sample], ledger: impl FnOnce(&mut Ledgers)) -> (SloState, String) {
+    judged_until(Offset::MAX, objective, samples, ledger)
+}
+
+/// The same of a run that ended then.
+fn judged_until(
+    until: Offset,
+    objective: &str,
+    samples: &[Sample],
+    ledger: impl FnOnce(&mut Ledgers),
+) -> (SloState, String) {
     let text = format!("{PROFILE}{objective}\n");
     let input = Input { name: "test.toml".to_owned(), text, ..Input::default() };
     let profile = Profile::read(&input, &Features, &NoFiles).unwrap_or_else(|problems| panic!("{problems}"));
@@ -66,7 +78,7 @@ fn judged(objective: &str, samples: &[Sample], ledger: impl FnOnce(&mut Ledgers)
     totals.close_interval();
     let mut ledgers = vec![Ledgers::default(); 2];
     ledger(&mut ledgers[1]);
-    let judged = objectives::judge(&run, &slos, &totals, &ledgers);
+    let judged = objectives::judge(&run, &slos, &totals, &ledgers, until);
     assert_eq!(judged.len(), 1, "one measured phase, one objective");
     (judged[0].state, judged[0].reason.clone())
 }
@@ -139,4 +151,78 @@ fn ledgers_by_count_and_by_share() {
         SloState::Undecided,
         "nothing was expected"
     );
+}
+
+#[test]
+fn mean_and_max_are_infinite_where_anything_never_completed() {
+    let fast = [completed(MESSAGE, 90, 10), completed(MESSAGE, 10, 110)].concat();
+    let with_a_loss = [fast.clone(), lost(1)].concat();
+    for (objective, samples, state) in [
+        ("\"message.delivery.mean\" = \"<= 21ms\"", &fast, SloState::Passed),
+        ("\"message.delivery.mean\" = \"<= 19ms\"", &fast, SloState::Failed),
+        ("\"message.delivery.max\" = \"<= 120ms\"", &fast, SloState::Passed),
+        ("\"message.delivery.max\" = \"<= 100ms\"", &fast, SloState::Failed),
+        ("\"message.delivery.max\" = \"<= 1h\"", &with_a_loss, SloState::Failed),
+        ("\"message.delivery.mean\" = \"<= 1h\"", &with_a_loss, SloState::Failed),
+        ("\"message.delivery.max\" = \"<= 1h\"", &Vec::new(), SloState::Undecided),
+        ("\"message.delivery.mean\" = \"<= 1h\"", &Vec::new(), SloState::Undecided),
+    ] {
+        assert_eq!(judged(objective, samples, |_| ()).0, state, "{objective} over {}", samples.len());
+    }
+}
+
+#[test]
+fn outcomes_by_count_and_by_share_alone_and_by_family() {
+    let at = Offset::from_nanos(12_000_000_000);
+    let ends = |outcome: Outcome, count: usize| vec![Sample::ended(MESSAGE, GroupId(0), at, outcome); count];
+    let samples = [
+        completed(MESSAGE, 90, 1),
+        ends(Outcome::Lost, 4),
+        ends(Outcome::Failed(ErrorClass::Throttled), 1),
+        ends(Outcome::Failed(ErrorClass::Server), 2),
+        ends(Outcome::Unsent(Unsent::SenderOffline), 3),
+        ends(Outcome::Indeterminate(Indeterminate::SenderStream), 100),
+    ]
+    .concat();
+    for (objective, state) in [
+        ("lost\" = \"<= 4\"", SloState::Passed),
+        ("lost\" = \"< 4\"", SloState::Failed),
+        ("failed\" = \"== 3\"", SloState::Passed),
+        ("failed-throttled\" = \"== 1\"", SloState::Passed),
+        ("failed\" = \"<= 3%\"", SloState::Passed),
+        ("failed\" = \"< 3%\"", SloState::Failed),
+        ("ok\" = \">= 90%\"", SloState::Passed),
+        ("timeout\" = \"== 0\"", SloState::Passed),
+        ("indeterminate\" = \"<= 50%\"", SloState::Passed),
+        ("indeterminate\" = \"< 50%\"", SloState::Failed),
+    ] {
+        let objective = format!("\"message.delivery.{objective}");
+        assert_eq!(judged(&objective, &samples, |_| ()).0, state, "{objective}");
+    }
+    let (state, reason) = judged("\"message.delivery.failed\" = \"== 0\"", &[], |_| ());
+    assert_eq!(state, SloState::Undecided, "nothing was attempted");
+    assert_eq!(reason, "there was nothing to count: 0 attempted operations");
+}
+
+#[test]
+fn logins_are_held_against_one_phase_where_one_is_named() {
+    let samples = completed(LOGIN, 1_000, 40);
+    assert_eq!(judged("\"ramp/login.p99\" = \"<= 50ms\"", &samples, |_| ()).0, SloState::Passed);
+    assert_eq!(judged("\"steady/login.p99\" = \"<= 50ms\"", &samples, |_| ()).0, SloState::Undecided);
+}
+
+#[test]
+fn a_phase_the_run_ended_before_is_undecided_and_a_part_of_one_is_judged_by_what_it_was() {
+    let samples = completed(MESSAGE, 500, 1);
+    let full = |ledgers: &mut Ledgers| ledgers.message.expected = 500;
+    let (ramp, middle) = (Offset::from_secs_f64(9.0), Offset::from_secs_f64(15.0));
+    for objective in ["delivery.rate\" = \">= 1/s\"", "delivery.max\" = \"<= 1h\"", "lost\" = \"== 0\""] {
+        let objective = format!("\"steady/message.{objective}");
+        let (state, reason) = judged_until(ramp, &objective, &[], full);
+        assert_eq!(state, SloState::Undecided, "{objective}");
+        assert_eq!(reason, "the run ended before phase steady began");
+    }
+    let rate = "\"message.delivery.rate\" = \">= 99/s\"";
+    assert_eq!(judged_until(middle, rate, &samples, full).0, SloState::Passed, "500 in five seconds");
+    assert_eq!(judged(rate, &samples, full).0, SloState::Failed, "500 in ten");
 }

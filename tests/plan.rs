@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use xmpp_bench::activity::{Activity, Features};
-use xmpp_bench::plan::{Action, LOGIN_GRACE, Plan};
+use xmpp_bench::plan::{Action, LOGIN_GRACE, Plan, To};
 use xmpp_bench::profile::{Files, Input, Profile};
 use xmpp_bench::topology::Topology;
 use xmpp_bench::units::Offset;
@@ -83,10 +83,11 @@ fn emitted(plan: &Arc<Plan>, workers: u32) -> Vec<(Offset, u32, Option<u32>, u32
     for worker in 0..workers {
         let mut cursor = plan.cursor(users * worker / workers, users * (worker + 1) / workers);
         let mut last = Offset::ZERO;
-        while let Some(Action { at, sender, recipient, size, activity, .. }) = cursor.take_due(Offset::MAX) {
+        while let Some(action) = cursor.take_due(Offset::MAX) {
+            let Action { at, sender, size, activity, .. } = action;
             assert!(last <= at, "a cursor walks in time order");
             last = at;
-            all.push((at, sender, recipient, size, activity));
+            all.push((at, sender, action.recipient(), size, activity));
         }
     }
     all.sort_unstable();
@@ -142,6 +143,114 @@ fn everybody_acts_only_while_planned_online_and_writes_to_somebody_else_who_is()
             assert!((24..=65_536).contains(&size));
         }
     }
+}
+
+/// A day of comings and goings: everything that depends on who is away.
+const BUSY: &str = r#"
+deadline = "5s"
+[target]
+url = "loopback:"
+domain = "localhost"
+[[users]]
+count = 300
+jid = "u{n}@{domain}"
+password = "p{n}"
+contacts = 10
+[[phase]]
+name = "ramp"
+duration = "5s"
+users = 300
+[[phase]]
+name = "steady"
+duration = "60s"
+measure = true
+[[activity]]
+kind = "message"
+rate = "100/s"
+to = "contact"
+[[activity]]
+kind = "message"
+rate = "100/s"
+to = "online"
+[[activity]]
+kind = "presence"
+rate = "10/s"
+[[activity]]
+kind = "groupchat"
+rate = "50/s"
+rooms = 20
+occupants = "zipf(0.8, 60)"
+join = "steady"
+join_rate = "20/s"
+[[activity]]
+kind = "churn"
+rate = "5/s"
+away = "uniform(2s, 8s)"
+cut = "30%"
+[[activity]]
+kind = "churn"
+session = "exponential(30s)"
+away = "3s"
+"#;
+
+fn busy(seed: u64, workers: u32) -> Vec<Action> {
+    let profile = profile(BUSY);
+    let topology = Arc::new(Topology::new(&profile.groups));
+    let plan = Arc::new(Plan::new(&profile, topology, seed));
+    let mut all = Vec::new();
+    for worker in 0..workers {
+        let mut cursor = plan.cursor(300 * worker / workers, 300 * (worker + 1) / workers);
+        all.extend(std::iter::from_fn(|| cursor.take_due(Offset::MAX)));
+    }
+    all.sort_by_key(|action| (action.at, action.activity, action.number));
+    all
+}
+
+#[test]
+fn with_sessions_coming_and_going_all_workers_still_emit_the_identical_plan() {
+    let one = busy(42, 1);
+    assert!(one.len() > 15_000, "{} actions", one.len());
+    for workers in [2, 4, 13] {
+        assert!(one == busy(42, workers), "{workers} workers plan something else");
+    }
+}
+
+#[test]
+fn nobody_away_acts_or_is_written_to_and_whoever_is_in_no_room_yet_is_silent_there() {
+    let mut back = BTreeMap::new();
+    let mut kinds = [0u32; 6];
+    for action in busy(7, 1) {
+        let is_away = |user: u32| back.get(&user).is_some_and(|until| action.at < *until);
+        kinds[usize::from(action.activity)] += 1;
+        assert!(!is_away(action.sender), "user {} acts at {} while away", action.sender, action.at);
+        assert!(!action.recipient().is_some_and(is_away), "{action:?} is for somebody who is away");
+        match action.to {
+            To::Away { until, .. } => {
+                back.insert(action.sender, until + LOGIN_GRACE);
+            }
+            To::Room { seat } => {
+                let joined = Offset::from_secs_f64(5.0 + f64::from(seat) / 20.0 + 1.0);
+                assert!(joined <= action.at, "seat {seat} speaks at {} and joined at {joined}", action.at);
+            }
+            To::Server | To::User(_) | To::Contacts => {}
+        }
+    }
+    assert!(kinds.iter().all(|&count| count > 100), "each has its share: {kinds:?}");
+}
+
+#[test]
+fn sessions_end_at_the_rate_and_in_the_manner_that_was_asked() {
+    let actions = busy(3, 1);
+    let ends = |activity| actions.iter().filter(move |action| action.activity == activity);
+    let cut =
+        |activity| ends(activity).filter(|action| matches!(action.to, To::Away { cut: true, .. })).count();
+    let by_rate = ends(4).count() as f64;
+    assert!((by_rate - 312.0).abs() < 5.0 * 18.0, "5/s over 60 s and half of that over the ramp: {by_rate}");
+    assert!((cut(4) as f64 / by_rate - 0.3).abs() < 0.12, "{} of {by_rate} cut", cut(4));
+    assert_eq!(cut(5), 0);
+    // 300 users on for 30 s and away for 3 s, a second of grace at each beginning apart: 300/33 a second.
+    let by_length = ends(5).count() as f64;
+    assert!((400.0..650.0).contains(&by_length), "{by_length} ends of sessions of 30 s");
 }
 
 #[test]

@@ -10,12 +10,16 @@
     reason = "what was seen and predicted stands in the log"
 )]
 
+#[path = "run_all/abort.rs"]
+mod abort;
 #[path = "run_all/ends.rs"]
 mod ends;
 #[path = "run_all/foreign.rs"]
 mod foreign;
 #[path = "run_all/freeze.rs"]
 mod freeze;
+#[path = "run_all/profiles.rs"]
+mod profiles;
 #[path = "run_all/stop.rs"]
 mod stop;
 #[path = "run_all/truth.rs"]

@@ -194,7 +194,7 @@ fn messages(
         turn.watch(connection, key as u64)?;
     }
     let message = vec![b'x'; out];
-    let mut arrivals = ProcessCursor::new(process(rate, seconds));
+    let mut arrivals = ProcessCursor::new(process(rate, seconds, true));
     let (mut sent, mut received) = (0u64, 0u64);
     let mut lags = Vec::new();
     let cpu_before = cpu_seconds();
@@ -229,7 +229,8 @@ fn logins(
     let mut turn = Loop::new()?;
     let message = vec![b'x'; out];
     let mut open: Vec<(TcpStream, usize, u32)> = Vec::new();
-    let mut arrivals = ProcessCursor::new(process(rate, f64::from(users) / rate));
+    // Evenly, as a ramp's logins are, and exactly as many.
+    let mut arrivals = ProcessCursor::new(process(rate, f64::from(users) / rate, false));
     let (mut done, mut lags) = (0u64, Vec::new());
     let cpu_before = cpu_seconds();
     let give_up = Offset::from_secs_f64(f64::from(users) / rate + 5.0);
@@ -270,7 +271,7 @@ fn logins(
 
 fn timer_only(rate: f64, seconds: f64) -> Outcome<()> {
     let mut turn = Loop::new()?;
-    let mut arrivals = ProcessCursor::new(process(rate, seconds));
+    let mut arrivals = ProcessCursor::new(process(rate, seconds, true));
     let mut lags = Vec::new();
     let cpu_before = cpu_seconds();
     while let Some(next) = arrivals.peek() {
@@ -285,10 +286,10 @@ fn timer_only(rate: f64, seconds: f64) -> Outcome<()> {
     Ok(())
 }
 
-fn process(rate: f64, seconds: f64) -> Process {
+fn process(rate: f64, seconds: f64, poisson: bool) -> Process {
     let mut curve = RateCurve::default();
     curve.push_linear(Window { start: Offset::ZERO, end: Offset::from_secs_f64(seconds) }, rate, rate);
-    Process::Rate { seed: 1, activity: 0, curve, poisson: true }
+    Process::Rate { seed: 1, activity: 0, curve, poisson }
 }
 
 fn connect_all(address: SocketAddr, users: u32) -> Outcome<Vec<TcpStream>> {

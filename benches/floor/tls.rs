@@ -18,7 +18,7 @@ use crate::{Outcome, cpu_seconds, monotonic, process};
 /// Opens `users` connections at the plan's instants, one after the other, and keeps them.
 pub(crate) fn logins(address: SocketAddr, ca_file: &str, users: u32, rate: f64) -> Outcome<()> {
     let config = Arc::new(config(ca_file)?);
-    let mut arrivals = ProcessCursor::new(process(rate, f64::from(users) / rate));
+    let mut arrivals = ProcessCursor::new(process(rate, f64::from(users) / rate, false));
     let mut open = Vec::with_capacity(users as usize);
     let epoch = monotonic();
     let cpu_before = cpu_seconds();

@@ -35,11 +35,11 @@ pub const FEATURE: Feature = Feature {
         operations: &["message.delivery"],
         ledger: Some("message"),
     },
-    operation: OperationSpec {
+    operations: &[OperationSpec {
         name: "message.delivery",
         meaning: "from the intended message to the recipient's having read it",
         ledger: Some(LedgerKind::Message),
-    },
+    }],
     token: TokenKind::Message,
     read,
 };

@@ -20,7 +20,11 @@ pub const FEATURE: Feature = Feature {
         operations: &["ping"],
         ledger: None,
     },
-    operation: OperationSpec { name: "ping", meaning: "from the intended ping to its answer", ledger: None },
+    operations: &[OperationSpec {
+        name: "ping",
+        meaning: "from the intended ping to its answer",
+        ledger: None,
+    }],
     token: TokenKind::Request,
     read,
 };

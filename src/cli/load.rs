@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::activity::{Activity, Features};
+use crate::activity::Activity;
 use crate::cli::Failure;
 use crate::cli::profile::{self, ProfileSource};
 use crate::profile::{Accounts, Endpoint, Profile, Target, Tls};
@@ -13,7 +13,7 @@ use crate::xmpp::Mechanism;
 /// A profile by path, or a shipped one by name, with overrides.
 pub(super) fn profile(name: &str, overrides: &[String]) -> Result<Profile<Activity>, Failure> {
     let source = ProfileSource { profile: PathBuf::from(name), set: overrides.to_vec() };
-    profile::load(&source, &Features).map_err(Failure::from)
+    profile::load(&source).map_err(Failure::from)
 }
 
 /// The embedded server a profile's users can log in to.

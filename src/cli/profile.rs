@@ -1,19 +1,25 @@
 //! `xmpp-bench profile check|show|list|schema`, and reading profiles for every command that takes one.
 
+pub mod list;
+pub mod show;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::profile::{
-    Files, Input, Pace, Phase, Planned, Problems, Profile, Registry, SHIPPED, Shipped, schema,
-};
-use crate::topology::Topology;
-use crate::units::{ByteCount, Rate, show_count, show_duration};
+use crate::activity::{Activity, Features};
+use crate::profile::{Files, Input, Problems, Profile, SHIPPED, Shipped, schema};
+use crate::units::{ByteCount, Offset, show_count, show_duration};
 
 /// What can be done with a profile short of running it.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    xmpp-bench profile list\n  \
+    xmpp-bench profile show quickstart\n  \
+    xmpp-bench profile check my.toml\n  \
+    xmpp-bench profile schema > profile.schema.json")]
 pub struct ProfileArgs {
     /// What to do.
     #[command(subcommand)]
@@ -23,23 +29,43 @@ pub struct ProfileArgs {
 /// What to do with a profile.
 #[derive(Debug, Subcommand)]
 pub enum ProfileCommand {
-    /// Say whether a profile is valid, or all that is wrong with it
+    /// Say whether a profile is valid, or all that is wrong with it.
+    #[command(after_help = "Examples:\n  \
+        xmpp-bench profile check my.toml\n  \
+        xmpp-bench profile check quickstart --set users.0.count=5000")]
     Check(ProfileSource),
-    /// Show what a profile comes to: users, rates, bytes, connections, descriptors
-    Show(ProfileSource),
-    /// List the profiles that come with the tool
-    List,
-    /// Print the JSON schema of profiles, for editors
+    /// Show what a profile comes to: users, rates, bytes, and what it takes of the machine.
+    #[command(after_help = "Examples:\n  \
+        xmpp-bench profile show quickstart\n  \
+        xmpp-bench profile show my.toml --set users.0.count=5000\n  \
+        xmpp-bench profile show quickstart --json")]
+    Show {
+        /// Which.
+        #[command(flatten)]
+        source: ProfileSource,
+        /// Print JSON instead.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the profiles that come with the tool: what each is for and what it costs to run.
+    #[command(after_help = "Examples:\n  xmpp-bench profile list\n  xmpp-bench profile list --json")]
+    List {
+        /// Print JSON instead.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON schema of profiles, for editors.
+    #[command(after_help = "Examples:\n  xmpp-bench profile schema > profile.schema.json")]
     Schema,
 }
 
 /// Which profile, and what to change in it.
 #[derive(Clone, Debug, Args)]
 pub struct ProfileSource {
-    /// A file, or the name of a profile that comes with the tool (see `profile list`)
+    /// A file, or the name of a profile that comes with the tool (see `profile list`).
     #[arg(value_name = "PROFILE")]
     pub profile: PathBuf,
-    /// Change a key: target.domain=example.org, users.0.count=10, phase.steady.duration=10s
+    /// Change a key: target.domain=example.org, users.0.count=10, phase.steady.duration=10s.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
@@ -61,24 +87,27 @@ pub enum ProfileError {
     /// Standard output is gone.
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
+    /// A result cannot be put into JSON.
+    #[error("cannot be told as JSON: {0}")]
+    Json(#[from] serde_json::Error),
 }
 
 /// The largest file a profile may name, bytes.
 const FILE_MAX: u64 = 256 << 20;
 
-/// Runs `profile …`.
-pub fn run<R: Registry>(args: &ProfileArgs, registry: &R, out: &mut dyn Write) -> Result<(), ProfileError> {
+/// Runs `profile …`. Tables are `width` columns wide at most.
+pub fn run(args: &ProfileArgs, width: u16, out: &mut dyn Write) -> Result<(), ProfileError> {
     match &args.command {
-        ProfileCommand::Check(source) => check(&load(source, registry)?, out),
-        ProfileCommand::Show(source) => show(&load(source, registry)?, out),
-        ProfileCommand::List => list(out),
-        ProfileCommand::Schema => Ok(writeln!(out, "{:#}", schema(registry))?),
+        ProfileCommand::Check(source) => check(&load(source)?, out),
+        ProfileCommand::Show { source, json } => show::run(load(source)?, *json, width, out),
+        ProfileCommand::List { json } => list::run(*json, width, out),
+        ProfileCommand::Schema => Ok(writeln!(out, "{:#}", schema(&Features))?),
     }
 }
 
 /// Reads the profile a command line names.
-pub fn load<R: Registry>(source: &ProfileSource, registry: &R) -> Result<Profile<R::Activity>, ProfileError> {
-    Ok(Profile::read(&input(source)?, registry, &Disk)?)
+pub fn load(source: &ProfileSource) -> Result<Profile<Activity>, ProfileError> {
+    Ok(Profile::read(&input(source)?, &Features, &Disk)?)
 }
 
 /// The files of this machine.
@@ -119,161 +148,11 @@ fn unreadable(path: &Path, why: &str) -> ProfileError {
     ProfileError::Unreadable { path: path.to_owned(), why }
 }
 
-fn list(out: &mut dyn Write) -> Result<(), ProfileError> {
-    for shipped in SHIPPED {
-        writeln!(out, "{:<14} {}", shipped.name, shipped.description())?;
-    }
-    Ok(())
-}
-
-fn check<A: Planned>(profile: &Profile<A>, out: &mut dyn Write) -> Result<(), ProfileError> {
+fn check(profile: &Profile<Activity>, out: &mut dyn Write) -> Result<(), ProfileError> {
     let name = &profile.source.name;
     let users = show_count(profile.users().into());
     let phases = profile.phases.len();
-    let length = show_duration(profile.end_of_phases().since(crate::units::Offset::ZERO));
+    let length = show_duration(profile.end_of_phases().since(Offset::ZERO));
     writeln!(out, "{name}: ok ({users} users, {phases} phases, {length})")?;
-    Ok(())
-}
-
-fn show<A: Planned>(profile: &Profile<A>, out: &mut dyn Write) -> Result<(), ProfileError> {
-    show_target(profile, out)?;
-    show_groups(profile, out)?;
-    show_phases(profile, out)?;
-    show_activities(profile, out)?;
-    show_needs(profile, out)?;
-    for slo in &profile.slos {
-        writeln!(out, "slo        {} {}", slo.name, slo.text)?;
-    }
-    Ok(())
-}
-
-fn show_target<A>(profile: &Profile<A>, out: &mut dyn Write) -> io::Result<()> {
-    let target = &profile.target;
-    let endpoints: Vec<String> = target.endpoints.iter().map(ToString::to_string).collect();
-    writeln!(out, "profile    {}", profile.source.name)?;
-    for text in &profile.source.overrides {
-        writeln!(out, "           --set {text}")?;
-    }
-    writeln!(
-        out,
-        "target     {} (domain {}, tls {})",
-        endpoints.join(", "),
-        target.domain,
-        target.tls.as_str()
-    )?;
-    writeln!(
-        out,
-        "deadline   {}, drain at most {}",
-        show_duration(profile.deadline),
-        show_duration(profile.drain)
-    )
-}
-
-fn show_groups<A>(profile: &Profile<A>, out: &mut dyn Write) -> io::Result<()> {
-    let topology = Topology::new(&profile.groups);
-    for group in &profile.groups {
-        let contacts: u64 = (group.first..group.first + group.count)
-            .map(|user| u64::from(topology.contact_count(user)))
-            .sum();
-        let mean = contacts as f64 / f64::from(group.count);
-        let auth: Vec<&str> = group.auth.iter().map(|mechanism| mechanism.as_str()).collect();
-        writeln!(
-            out,
-            "users      {}: {}, {mean:.1} contacts each ({}), {}",
-            group.name,
-            show_count(group.count.into()),
-            group.graph,
-            auth.join(" ")
-        )?;
-    }
-    Ok(())
-}
-
-fn show_phases<A>(profile: &Profile<A>, out: &mut dyn Write) -> io::Result<()> {
-    let mut before = 0;
-    for phase in &profile.phases {
-        let online = phase.online_total();
-        let logins = f64::from(online - before) / phase.duration.as_secs_f64();
-        let measured = if phase.measure { ", measured" } else { "" };
-        writeln!(
-            out,
-            "phase      {}: {} from {}, users {} to {} ({} logins), factor to {}{measured}",
-            phase.name,
-            show_duration(phase.duration),
-            phase.start,
-            show_count(before.into()),
-            show_count(online.into()),
-            Rate::per_second(logins).unwrap_or(Rate::ZERO),
-            phase.factor
-        )?;
-        before = online;
-    }
-    Ok(())
-}
-
-fn show_activities<A: Planned>(profile: &Profile<A>, out: &mut dyn Write) -> io::Result<()> {
-    for plan in &profile.activities {
-        let (_, peak) = peak(profile, plan.pace);
-        let size = plan.activity.size();
-        let bytes = |size: f64| ByteCount((size * peak.as_per_second()) as u64);
-        let body = size.map_or_else(String::new, |size| {
-            format!(
-                ", bodies {size}, on average {:.0}: {}/s of bodies at the peak",
-                size.mean_bytes(),
-                bytes(size.mean_bytes())
-            )
-        });
-        let arrivals = match plan.pace {
-            Pace::Every(_) => String::new(),
-            Pace::Total(_) | Pace::PerUser(_) => format!(" ({})", plan.arrivals.as_str()),
-        };
-        writeln!(out, "activity   {}: {}{arrivals}, at most {peak}{body}", plan.kind, plan.pace)?;
-    }
-    Ok(())
-}
-
-/// The phase at whose end a pace is highest, and how high that is. Users and factors go in straight lines, so a pace
-/// per user may be a little higher within a phase where the factor falls while users rise.
-fn peak<A>(profile: &Profile<A>, pace: Pace) -> (Option<&Phase>, Rate) {
-    let at_end = |phase: &Phase| pace.over(phase.online_total()).as_per_second() * phase.factor;
-    let highest = profile.phases.iter().max_by(|a, b| at_end(a).total_cmp(&at_end(b)));
-    (highest, highest.and_then(|phase| Rate::per_second(at_end(phase))).unwrap_or(Rate::ZERO))
-}
-
-/// Stanzas around a body, a guess for estimates: `<message>` with addresses, id and type.
-const ENVELOPE_BYTES: f64 = 160.0;
-/// Descriptors beside the connections: logs, timers, the poller, standard streams.
-const OTHER_DESCRIPTORS: u64 = 64;
-/// Ephemeral ports of one source address towards one target, by Linux's default range.
-const PORTS_PER_ADDRESS: u64 = 28_232;
-
-fn show_needs<A: Planned>(profile: &Profile<A>, out: &mut dyn Write) -> io::Result<()> {
-    let operations: f64 =
-        profile.activities.iter().map(|plan| peak(profile, plan.pace).1.as_per_second()).sum();
-    let bytes: f64 = profile
-        .activities
-        .iter()
-        .map(|plan| {
-            let body = plan.activity.size().map_or(0.0, crate::profile::SizeDistribution::mean_bytes);
-            peak(profile, plan.pace).1.as_per_second() * (body + ENVELOPE_BYTES)
-        })
-        .sum();
-    let online = u64::from(profile.peak_online());
-    let sides = if profile.target.uses_loopback() { 2 } else { 1 };
-    let addresses = profile.target.source_addresses.len().max(1) as u64;
-    let room = addresses * profile.target.endpoints.len() as u64 * PORTS_PER_ADDRESS;
-    let operations = Rate::per_second(operations).unwrap_or(Rate::ZERO);
-    writeln!(out, "peak       {operations} operations, about {}/s sent", ByteCount(bytes as u64))?;
-    writeln!(
-        out,
-        "needs      {} connections, {} descriptors, {} of about {} ports",
-        show_count(online),
-        show_count(online * sides + OTHER_DESCRIPTORS),
-        show_count(online),
-        show_count(room)
-    )?;
-    if online > room {
-        writeln!(out, "           more connections than ports: add target.source_addresses")?;
-    }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! `run`: a profile against a target, to a result.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -10,7 +9,7 @@ use clap::Args;
 
 use crate::activity::Activity;
 use crate::cli::progress::Progress;
-use crate::cli::{Failure, load, terminal};
+use crate::cli::{Failure, confirm, load, terminal};
 use crate::clock::{Epoch, WallTime};
 use crate::engine::coordinator::Command;
 use crate::engine::execute::{Finished, Order, OwnServer, execute};
@@ -20,7 +19,6 @@ use crate::net::SocketOptions;
 use crate::profile::Profile;
 use crate::report::summary;
 use crate::server::Population;
-use crate::units::Rate;
 
 /// `xmpp-bench run`
 #[derive(Debug, Args)]
@@ -72,7 +70,7 @@ const HEAD_START: Duration = Duration::from_millis(500);
 
 pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
     let profile = Arc::new(load::profile(&args.profile, &overrides(args))?);
-    confirm(args, &profile)?;
+    confirm::confirm(&profile, args.yes)?;
     let epoch =
         Epoch::from_monotonic_nanos(Epoch::start().as_monotonic_nanos() + HEAD_START.as_nanos() as u64);
     let server = own_server(args, &profile, epoch)?;
@@ -193,31 +191,4 @@ pub(super) fn listen_for_signals() -> Result<Receiver<Command>, Failure> {
         .spawn(move || runtime.block_on(listen))
         .map_err(fail)?;
     Ok(receiver)
-}
-
-/// Load on somebody's machine is put there on purpose only.
-fn confirm(args: &RunArgs, profile: &Profile<Activity>) -> Result<(), Failure> {
-    let far = load::far_endpoints(&profile.target);
-    if far.is_empty() || args.yes {
-        return Ok(());
-    }
-    let rates: Vec<String> =
-        profile.activities.iter().map(|plan| format!("{} {}", plan.kind, peak_rate(profile, plan))).collect();
-    let plan = format!(
-        "{} is not on this machine. The plan: {} users at most, {}.",
-        far.join(", "),
-        crate::units::show_count(profile.peak_online().into()),
-        rates.join(", ")
-    );
-    if !terminal::can_ask() {
-        return Err(Failure::usage(format!("{plan}\nNobody is there to be asked: say --yes if you mean it")));
-    }
-    terminal::say(&plan);
-    let _ = std::io::stderr().flush();
-    if terminal::ask("Put this load on it?") { Ok(()) } else { Err(Failure::usage("nothing was sent")) }
-}
-
-fn peak_rate(profile: &Profile<Activity>, plan: &crate::profile::ActivityPlan<Activity>) -> Rate {
-    let factor = profile.phases.iter().map(|phase| phase.factor).fold(1.0, f64::max);
-    Rate::per_second(plan.pace.over(profile.peak_online()).as_per_second() * factor).unwrap_or(Rate::ZERO)
 }

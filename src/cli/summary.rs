@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::{Failure, terminal};
 use crate::engine::exit::ExitCode;
 use crate::report::summary;
-use crate::results::file;
+use crate::results::file::{self, ReadError};
 
 /// `xmpp-bench summary`
 #[derive(Debug, Args)]
@@ -22,11 +22,23 @@ pub(super) struct SummaryArgs {
 }
 
 pub(super) fn run(args: &SummaryArgs) -> Result<(), Failure> {
-    let result = file::read(&args.result).map_err(|error| Failure::usage(error.to_string()))?;
+    let result = file::read(&args.result).map_err(|error| Failure::usage(explain(&error)))?;
     if args.json {
         let text = serde_json::to_string(&result)
             .map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))?;
         return terminal::print(&format!("{text}\n"));
     }
     terminal::print(&summary::render(&result, Some(&args.result.to_string_lossy()), terminal::style()))
+}
+
+/// What is wrong with the file, and what its name suggests.
+fn explain(error: &ReadError) -> String {
+    match error {
+        ReadError::NotAResult { path, .. } if path.extension().is_some_and(|ending| ending == "toml") => {
+            format!(
+                "{error}\nis it a profile? `xmpp-bench profile show` shows one, `xmpp-bench run` makes a result of it"
+            )
+        }
+        _ => error.to_string(),
+    }
 }

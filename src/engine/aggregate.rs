@@ -3,22 +3,24 @@
 //! Runs on the coordinator's thread: nothing here happens on a worker. Reports of several shards come in any order; deltas and
 //! columns add up whatever it is.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::run::Run;
-use crate::engine::shard::ShardReport;
+use crate::engine::shard::{RoomOrder, ShardReport};
 use crate::engine::verdict::PhaseObservation;
 use crate::machine::Secured;
 use crate::record::turns::TurnTimes;
 use crate::results::journal::{Interval, JournalWriteError, JournalWriter};
 use crate::results::{
-    Generator, Histogram, KeyCache, Layout, Ledgers, OperationLayout, PhaseLayout, SecondFacts, Totals,
+    self, Generator, Histogram, KeyCache, Layout, Ledgers, OperationLayout, PhaseLayout, SecondFacts, Totals,
     WorkerUse,
 };
-use crate::sample::{LedgerCounts, LedgerKind, Outcome};
+use crate::sample::{LedgerCounts, LedgerKind, Outcome, Place};
 use crate::units::{Offset, Quantile};
+use crate::user::Stanzas;
 
 /// A phase cut short before this shows nothing: one turn would be all of it.
 const SHORTEST_LOOK: Duration = Duration::from_secs(1);
@@ -32,6 +34,7 @@ pub struct Aggregator {
     shards: Vec<ShardState>,
     lags: Vec<Histogram>,
     unsent_ours: Vec<u64>,
+    room_orders: Vec<RoomOrder>,
     recent: Recent,
     secured: Option<Secured>,
     /// What the generator sees of itself; kept up to date by the observer.
@@ -50,6 +53,7 @@ struct ShardState {
     hopeless_logins: u64,
     handshakes: (u64, u64),
     bytes: (u64, u64),
+    stanzas: Vec<Stanzas>,
     queued: u64,
     established: u64,
     drained: bool,
@@ -69,6 +73,8 @@ pub struct Recent {
     pub response: Histogram,
     /// offered − intended.
     pub lag: Histogram,
+    /// Turn times, by shard.
+    pub turns: BTreeMap<u16, TurnTimes>,
 }
 
 impl Aggregator {
@@ -87,6 +93,7 @@ impl Aggregator {
             shards: vec![state; shards],
             lags: vec![Histogram::new(); phases],
             unsent_ours: vec![0; phases],
+            room_orders: Vec::new(),
             recent: Recent::default(),
             secured: None,
             generator: Generator::default(),
@@ -115,9 +122,13 @@ impl Aggregator {
         if let Some(secured) = report.secured {
             self.secured.get_or_insert(*secured);
         }
+        self.room_orders.extend(report.room_orders);
+        let recent = self.recent.turns.entry(report.shard).or_default();
         let shard = &mut self.shards[usize::from(report.shard)];
+        shard.stanzas = report.stanzas;
         for (phase, turns) in report.turns.iter().enumerate() {
             shard.turns[phase].merge(turns);
+            recent.merge(turns);
         }
         shard.ledger = report.ledger;
         shard.online = report.online;
@@ -247,6 +258,40 @@ impl Aggregator {
         self.shards.iter().fold((0, 0), |sum, shard| (sum.0 + shard.handshakes.0, sum.1 + shard.handshakes.1))
     }
 
+    /// Stanzas read and written, per phase.
+    pub fn stanzas(&self) -> Vec<Stanzas> {
+        let mut phases = vec![Stanzas::default(); self.lags.len()];
+        for shard in &self.shards {
+            for (sum, stanzas) in phases.iter_mut().zip(&shard.stanzas) {
+                sum.read += stanzas.read;
+                sum.written += stanzas.written;
+            }
+        }
+        phases
+    }
+
+    /// Whether all occupants of each room saw one order; nothing where nothing was said. In each room, whoever was there for as
+    /// many messages as anybody is compared with the order most of them saw.
+    pub fn room_order(&self) -> Option<results::RoomOrder> {
+        let mut rooms: BTreeMap<Place, Vec<&RoomOrder>> = BTreeMap::new();
+        for order in &self.room_orders {
+            rooms.entry(order.place).or_default().push(order);
+        }
+        let mut found = results::RoomOrder { rooms: rooms.len() as u64, ..results::RoomOrder::default() };
+        for occupants in rooms.values() {
+            let most = occupants.iter().filter(|seen| !seen.broken).map(|seen| seen.count).max();
+            let mut digests: BTreeMap<u64, u64> = BTreeMap::new();
+            for seen in occupants.iter().filter(|seen| !seen.broken && Some(seen.count) == most) {
+                *digests.entry(seen.digest).or_default() += 1;
+            }
+            let compared = digests.values().sum::<u64>();
+            found.compared += compared;
+            found.differing += compared - digests.values().max().copied().unwrap_or(0);
+            found.not_compared += occupants.len() as u64 - compared;
+        }
+        (found.rooms > 0).then_some(found)
+    }
+
     /// Whether every shard's account is settled.
     pub fn all_drained(&self) -> bool {
         self.shards.iter().all(|shard| shard.drained || shard.finished)
@@ -296,7 +341,7 @@ impl Aggregator {
             seen.done += tally.completed();
             response.merge(&tally.response);
         }
-        seen.response_p99 = response.quantile(Quantile::P99).map(Duration::from_micros);
+        seen.response_p99 = high_quantile(&response);
         seen
     }
 
@@ -357,6 +402,16 @@ impl Aggregator {
 }
 
 impl Recent {
+    /// offered − intended, 99th percentile.
+    pub fn lag_p99(&self) -> Option<Duration> {
+        high_quantile(&self.lag)
+    }
+
+    /// The worst worker's turn time, 99th percentile by time.
+    pub fn turn_p99(&self) -> Option<Duration> {
+        self.turns.values().map(|turns| turns.quantile(Quantile::P99, Duration::from_secs(1))).max()
+    }
+
     fn take(&mut self, sample: &crate::sample::Sample) {
         self.ended += 1;
         if let Some(instants) = &sample.instants {

@@ -2,8 +2,8 @@
 //! draws the conclusion.
 //!
 //! It runs on the caller's thread and wakes up a few times a second; nothing waits for it on a worker. A run ends in one of these
-//! ways, and always with a result: the plan ended and the ledger settled or the drain ran out; nobody could log in; the user
-//! interrupted it once (it drains) or twice (it does not).
+//! ways, and always with a result: the plan ended and the ledger settled or the drain ran out; a rule of `[abort]` ended it (it
+//! drains); nobody could log in; the user interrupted it once (it drains) or twice (it does not).
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -13,10 +13,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::clock::Epoch;
+use crate::engine::abort::{Glance, Watchdog};
 use crate::engine::aggregate::{Aggregator, Recent};
 use crate::engine::observe;
-use crate::engine::run::{Online, Run};
+use crate::engine::run::Run;
 use crate::engine::shard::{Message, Peers, Shard, ShardReport};
+use crate::engine::whereabouts::Whereabouts;
 use crate::net::{Driver, DriverConfig, DriverError, InboxSender, inbox, spawn_worker};
 use crate::units::Offset;
 
@@ -48,6 +50,8 @@ pub struct Standing<'a> {
     pub now: Offset,
     /// What is going on.
     pub stage: Stage,
+    /// Why the plan's part ended before its time, if it did.
+    pub early: Option<&'a str>,
     /// The phase, while there is one.
     pub phase: &'a str,
     /// Users online, and how many the plan wants at most.
@@ -78,6 +82,8 @@ pub enum Stage {
 pub enum Ending {
     /// The plan came to its end.
     Planned,
+    /// A rule of `[abort]` ended it; what was measured is judged like any other run.
+    Aborted,
     /// Nobody could log in.
     NobodyCameOnline,
     /// Its user interrupted it; whether twice.
@@ -95,8 +101,10 @@ pub struct Ended {
     pub aggregator: Aggregator,
     /// Why.
     pub ending: Ending,
-    /// When the plan's part ended: the plan's end, or the interruption.
+    /// When the plan's part ended: the plan's end, or before it.
     pub until: Offset,
+    /// Why the plan's part ended before its time, if it did.
+    pub early: Option<String>,
     /// Errors of workers that could not run.
     pub worker_errors: Vec<String>,
 }
@@ -130,6 +138,8 @@ pub fn conduct(
         stage_until: run.plan.end(),
         until: run.plan.end(),
         ending: Ending::Planned,
+        early: None,
+        watchdog: Watchdog::new(run.abort_rules()),
     };
     while conductor.turn(&reports, commands) {
         show(&conductor.standing());
@@ -155,8 +165,8 @@ pub fn conduct(
     }
     let now = epoch.now();
     conductor.aggregator.close_second(now);
-    let Conductor { aggregator, ending, until, .. } = conductor;
-    Ok(Ended { aggregator, ending, until, worker_errors })
+    let Conductor { aggregator, ending, until, early, .. } = conductor;
+    Ok(Ended { aggregator, ending, until, early, worker_errors })
 }
 
 struct Workers {
@@ -171,16 +181,16 @@ fn start_workers(
     ledger_capacity: usize,
     outlet: &Sender<ShardReport>,
 ) -> std::io::Result<Workers> {
-    let online = Arc::new(Online::nobody(run.users()));
+    let whereabouts = Arc::new(Whereabouts::nobody(run));
     let (inboxes, receivers): (Vec<_>, Vec<_>) = ranges.iter().map(|_| inbox(INBOX_CAPACITY)).unzip();
     let mut threads = Vec::new();
     for (number, receiver) in receivers.into_iter().enumerate() {
         let peers = Peers::new(inboxes.clone(), ranges.clone());
-        let (run, online, outlet) = (Arc::clone(run), Arc::clone(&online), outlet.clone());
+        let (run, whereabouts, outlet) = (Arc::clone(run), Arc::clone(&whereabouts), outlet.clone());
         let mut config = driver.clone();
         config.tls_client = config.tls_client.map(|tls| tls.unshared());
         threads.push(spawn_worker(&format!("xb-worker-{number}"), None, move || {
-            let mut shard = Shard::new(run, number as u16, peers, online, ledger_capacity, outlet);
+            let mut shard = Shard::new(run, number as u16, peers, whereabouts, ledger_capacity, outlet);
             Driver::new(config, Vec::new()).run(&mut shard, receiver)
         })?);
     }
@@ -211,6 +221,8 @@ struct Conductor {
     stage_until: Offset,
     until: Offset,
     ending: Ending,
+    early: Option<String>,
+    watchdog: Watchdog,
 }
 
 impl Conductor {
@@ -221,6 +233,7 @@ impl Conductor {
         if now >= self.next_second {
             observe::look(now.second(), &mut self.aggregator.generator);
             let closed = self.aggregator.close_second(now);
+            self.watch(now, &closed);
             self.note_recent(closed);
             self.next_second = Offset::from_nanos(u64::from(now.second()) * 1_000_000_000 + 1_500_000_000);
         }
@@ -230,6 +243,23 @@ impl Conductor {
         self.move_on(now);
         let silent = self.stage == Stage::Leaving && now > self.stage_until;
         workers_alive && !self.aggregator.all_finished() && !silent
+    }
+
+    /// Ends the run early where the second that was closed completes a rule of `[abort]`.
+    fn watch(&mut self, now: Offset, closed: &Recent) {
+        let online = (self.aggregator.online(), self.run.plan.population().planned_online(now));
+        let glance = Glance::new(closed, self.aggregator.open(), online);
+        let alarm = self.watchdog.look(glance, self.aggregator.logins());
+        if let (Stage::Phases, Some(alarm)) = (self.stage, alarm) {
+            self.ending = Ending::Aborted;
+            self.end_early(now, alarm.reason);
+            self.drain(now);
+        }
+    }
+
+    fn end_early(&mut self, now: Offset, reason: impl Into<String>) {
+        self.until = self.until.min(now);
+        self.early.get_or_insert_with(|| reason.into());
     }
 
     /// Counts are of the last second, percentiles of the last few: one second seldom holds enough for a p99.
@@ -263,7 +293,7 @@ impl Conductor {
         match self.stage {
             Stage::Phases => {
                 self.ending = Ending::Interrupted { at_once: false };
-                self.until = self.until.min(now);
+                self.end_early(now, "interrupted by its user");
                 self.drain(now);
             }
             Stage::Draining => {
@@ -283,7 +313,7 @@ impl Conductor {
             Stage::Phases if now >= self.stage_until => self.drain(now),
             Stage::Phases if hopeless => {
                 self.ending = Ending::NobodyCameOnline;
-                self.until = self.until.min(now);
+                self.end_early(now, "nobody could log in");
                 self.leave(now, false);
             }
             Stage::Draining if self.aggregator.all_drained() || now >= self.stage_until => {
@@ -336,6 +366,7 @@ impl Conductor {
         Standing {
             now,
             stage: self.stage,
+            early: self.early.as_deref(),
             phase,
             online: (self.aggregator.online(), self.run.plan.population().logins()),
             asked_per_second: asked,

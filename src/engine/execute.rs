@@ -19,7 +19,8 @@ use crate::net::{DriverConfig, SocketOptions};
 use crate::profile::{Endpoint, Profile, Trust};
 use crate::results::file::{ResultFile, WriteError};
 use crate::results::{
-    self, Certificate, Conclusion, Ledgers, Preamble, RunResult, SCHEMA, Target, TlsFacts, Tool, Totals,
+    self, Certificate, Conclusion, EndedEarly, Ledgers, Preamble, RunResult, SCHEMA, Target, TlsFacts, Tool,
+    Totals,
 };
 use crate::sample::Token;
 use crate::seed::{Draw, Stream};
@@ -177,7 +178,7 @@ fn preamble(order: &Order, run: &Run, preflight: &Preflight) -> Preamble {
     let activities = profile.activities.iter().map(|plan| results::Activity {
         kind: plan.kind.to_owned(),
         rate_per_s: plan.pace.over(profile.peak_online()).as_per_second(),
-        operations: vec![plan.activity.feature.operation.name.to_owned()],
+        operations: plan.activity.feature.operations.iter().map(|spec| spec.name.to_owned()).collect(),
     });
     Preamble {
         schema: SCHEMA,
@@ -228,7 +229,7 @@ fn cross_target_share(run: &Run) -> f64 {
     }
     let mut cursor = run.plan.cursor(0, run.users());
     let actions = std::iter::from_fn(|| cursor.take_due(Offset::MAX)).take(LOOKED_AT);
-    let pairs = actions.filter_map(|action| Some((action.sender, action.recipient?)));
+    let pairs = actions.filter_map(|action| Some((action.sender, action.recipient()?)));
     let (mut crossing, mut all) = (0u32, 0u32);
     for (sender, recipient) in pairs {
         all += 1;
@@ -249,19 +250,26 @@ fn conclude(
     // A run that nobody came online for was cut short as well, if not by its user: the exit code tells the two apart.
     let interrupted =
         matches!(ended.ending, Ending::Interrupted { .. } | Ending::NobodyCameOnline | Ending::WorkersFailed);
-    let verdict = verdict::judge(interrupted, &aggregator.observations(ended.until));
-    let slo = objectives::judge(run, &order.profile.slos, aggregator.totals(), &ledgers);
+    let observations = aggregator.observations(ended.until);
+    let mut verdict = verdict::judge(interrupted, &observations);
+    verdict.notes.extend(ended.early.iter().map(|reason| format!("ended early: {reason}")));
+    let slo = objectives::judge(run, &order.profile.slos, aggregator.totals(), &ledgers, ended.until);
     let mut reasons = exit::reasons_of(verdict.state, &slo);
     if !matches!(ended.ending, Ending::Interrupted { .. }) {
         reasons.retain(|(code, _)| *code != ExitCode::Interrupted);
     }
     add_endings(ended, &mut reasons);
+    if ended.ending == Ending::Aborted && observations.is_empty() {
+        let text = "nothing was measured: the run ended before a measured phase had begun";
+        reasons.push((ExitCode::NotTrustworthy, text.to_owned()));
+    }
     add_nothing_measured(run, aggregator, &ledgers, ended.until, &mut reasons);
     let mut generator = aggregator.generator.clone();
     generator.strict_share = 1.0 / f64::from(crate::user::STRICT_SHARE);
     generator.workers = aggregator.workers(ranges, ended.until);
     generator.descriptors.limit = preamble.host.limits.descriptors;
     Conclusion {
+        ended_early: ended.early.clone().map(|reason| EndedEarly { reason, at_s: ended.until.as_secs_f64() }),
         verdict,
         exit: exit::decide(reasons),
         slo,
@@ -269,14 +277,16 @@ fn conclude(
         keys: aggregator.keys(),
         generator,
         ledgers,
+        stanzas: aggregator.stanzas().iter().map(|stanzas| (stanzas.written, stanzas.read)).collect(),
+        room_order: aggregator.room_order(),
     }
 }
 
 fn add_endings(ended: &Ended, reasons: &mut Vec<(ExitCode, String)>) {
     match ended.ending {
         Ending::Interrupted { .. } => {}
-        Ending::Planned if ended.aggregator.logins().0 > 0 => {}
-        Ending::Planned | Ending::NobodyCameOnline => {
+        Ending::Planned | Ending::Aborted if ended.aggregator.logins().0 > 0 => {}
+        Ending::Planned | Ending::Aborted | Ending::NobodyCameOnline => {
             let first = ended.aggregator.totals().errors().into_iter().next();
             let silence = || ": the target did not answer before the run was over".to_owned();
             let why = first.map_or_else(silence, |error| {
@@ -307,11 +317,11 @@ fn add_nothing_measured(
             continue;
         }
         for activity in &run.activities {
-            let operation = &run.operations[usize::from(activity.operation.0)];
-            let expected = match operation.ledger {
-                Some(kind) => ledgers[index].of(kind).expected,
-                None => aggregator.totals().tally([index], usize::from(activity.operation.0)).started(),
-            };
+            let operation = &run.operations[usize::from(activity.operation().0)];
+            let owed = operation.ledger.map_or(0, |kind| ledgers[index].of(kind).expected);
+            let operations = activity.operations.iter().map(|operation| usize::from(operation.0));
+            let started: u64 = operations.map(|one| aggregator.totals().tally([index], one).started()).sum();
+            let expected = owed + started;
             if expected == 0 {
                 let text = format!(
                     "nothing was measured: no {} was started in phase {}",

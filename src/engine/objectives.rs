@@ -1,76 +1,110 @@
 //! Holds a run against its objectives (SLOs), per measured phase.
 //!
-//! Percentiles are over all attempted operations: what never completed is infinitely slow. A percentile with too few
-//! observations is undecided, and undecided is no pass. Objectives on logins are held against all phases together, since logins
-//! belong to the ramp, which is not measured.
+//! Times are over all attempted operations: what never completed is infinitely slow. A percentile with too few observations is
+//! undecided, and so is everything in a phase the run ended before; undecided is no pass. Objectives on logins that name no
+//! phase are held against all phases together, since logins belong to the ramp, which is not measured.
 
 use crate::engine::run::Run;
-use crate::profile::{Bound, Metric, Slo as Objective};
-use crate::results::{Extended, Ledgers, Population, Slo, SloState, Totals, Unit};
+use crate::profile::{Bound, Metric, Slo as Objective, Statistic};
+use crate::results::{Extended, Ledgers, Population, Slo, SloState, Tally, Totals, Unit};
 use crate::sample::LedgerKind;
+use crate::units::Offset;
 
-/// Judges every objective in every measured phase.
-pub fn judge(run: &Run, objectives: &[Objective], totals: &Totals, ledgers: &[Ledgers]) -> Vec<Slo> {
-    let phases: Vec<usize> =
-        (0..run.plan.phases().len()).filter(|&index| run.plan.phases()[index].measured).collect();
-    let everything: Vec<usize> = (0..run.plan.phases().len()).collect();
-    let mut judged = Vec::new();
-    for objective in objectives {
-        if is_about_logins(&objective.metric) {
-            judged.push(judge_one(run, objective, totals, ledgers, &everything, "all phases"));
-            continue;
+/// Judges every objective in every phase it holds in. `until` is when the plan's part of the run ended.
+pub fn judge(
+    run: &Run,
+    objectives: &[Objective],
+    totals: &Totals,
+    ledgers: &[Ledgers],
+    until: Offset,
+) -> Vec<Slo> {
+    let court = Court { run, totals, ledgers, until };
+    objectives.iter().flat_map(|objective| court.judge(objective)).collect()
+}
+
+/// What objectives are held against.
+struct Court<'a> {
+    run: &'a Run,
+    totals: &'a Totals,
+    ledgers: &'a [Ledgers],
+    until: Offset,
+}
+
+impl Court<'_> {
+    fn judge(&self, objective: &Objective) -> Vec<Slo> {
+        let phases = self.run.plan.phases().iter().enumerate();
+        if let Some(name) = &objective.phase {
+            let named = phases.filter(|(_, phase)| phase.name == *name);
+            return named.map(|(index, phase)| self.judge_in(objective, &[index], &phase.name)).collect();
         }
-        for &phase in &phases {
-            let name = &run.plan.phases()[phase].name;
-            judged.push(judge_one(run, objective, totals, ledgers, &[phase], name));
+        if is_about_logins(&objective.metric) {
+            let all: Vec<usize> = phases.map(|(index, _)| index).collect();
+            return vec![self.judge_in(objective, &all, "all phases")];
+        }
+        let measured = phases.filter(|(_, phase)| phase.measured);
+        measured.map(|(index, phase)| self.judge_in(objective, &[index], &phase.name)).collect()
+    }
+
+    fn judge_in(&self, objective: &Objective, phases: &[usize], name: &str) -> Slo {
+        let seen = self.see(objective, phases);
+        let reached = phases.iter().any(|&index| self.seconds_of(index) > 0.0);
+        let (state, reason) = if reached {
+            decide(objective, &seen)
+        } else {
+            (SloState::Undecided, format!("the run ended before phase {name} began"))
+        };
+        Slo {
+            name: objective.name.clone(),
+            bound: objective.text.clone(),
+            observed: if reached { seen.value } else { Extended::Unsupported },
+            unit: seen.unit,
+            population: Population { of: seen.of.to_owned(), count: seen.count },
+            phase: name.to_owned(),
+            state,
+            reason,
         }
     }
-    judged
+
+    fn see(&self, objective: &Objective, phases: &[usize]) -> Seen {
+        match &objective.metric {
+            Metric::Response(name, statistic) => {
+                let tally = self.tally(name, phases);
+                let value = response(&tally, *statistic);
+                Seen { value, unit: Unit::Micros, of: "attempted operations", count: tally.attempts() }
+            }
+            Metric::Throughput(name) => {
+                let seconds: f64 = phases.iter().map(|&index| self.seconds_of(index)).sum();
+                let value = Extended::Finite(self.tally(name, phases).completed() as f64 / seconds);
+                Seen { value, unit: Unit::PerSecond, of: "seconds", count: seconds as u64 }
+            }
+            Metric::Outcome { operation, outcome } => {
+                outcome_seen(&self.tally(operation, phases), outcome, objective.condition.bound)
+            }
+            Metric::Ledger { ledger, column } => {
+                let counts = Ledgers::sum(phases.iter().map(|&index| &self.ledgers[index]));
+                ledger_seen(&counts, ledger, column, objective.condition.bound)
+            }
+        }
+    }
+
+    fn tally(&self, operation: &str, phases: &[usize]) -> Tally {
+        let index = self.run.operations.iter().position(|known| known.name == operation);
+        index.map(|index| self.totals.tally(phases.iter().copied(), index)).unwrap_or_default()
+    }
+
+    /// How long a phase was, as far as the run came.
+    fn seconds_of(&self, phase: usize) -> f64 {
+        let window = &self.run.plan.phases()[phase].window;
+        window.end.min(self.until).since(window.start).as_secs_f64()
+    }
 }
 
 fn is_about_logins(metric: &Metric) -> bool {
     let logins = crate::activity::LOGIN_OPERATIONS;
-    matches!(metric, Metric::Response(name, _) | Metric::Throughput(name) if logins.iter().any(|l| l.name == name))
+    metric.operation().is_some_and(|name| logins.iter().any(|login| login.name == name))
 }
 
-fn judge_one(
-    run: &Run,
-    objective: &Objective,
-    totals: &Totals,
-    ledgers: &[Ledgers],
-    phases: &[usize],
-    phase: &str,
-) -> Slo {
-    let seen = match &objective.metric {
-        Metric::Response(name, quantile) => {
-            let tally = totals.tally(phases.iter().copied(), operation(run, name));
-            let value = tally.response.attempted(*quantile, tally.infinite()).map(|micros| micros as f64);
-            Seen { value, unit: Unit::Micros, of: "attempted operations", count: tally.attempts() }
-        }
-        Metric::Throughput(name) => {
-            let tally = totals.tally(phases.iter().copied(), operation(run, name));
-            let seconds: f64 = phases.iter().map(|&index| run.plan.phases()[index].window.seconds()).sum();
-            let value = Extended::Finite(tally.completed() as f64 / seconds);
-            Seen { value, unit: Unit::PerSecond, of: "seconds", count: seconds as u64 }
-        }
-        Metric::Ledger { ledger, column } => {
-            let counts = Ledgers::sum(phases.iter().map(|&index| &ledgers[index]));
-            ledger_seen(&counts, ledger, column, objective.condition.bound)
-        }
-    };
-    let (state, reason) = decide(objective, &seen);
-    Slo {
-        name: objective.name.clone(),
-        bound: objective.text.clone(),
-        observed: seen.value,
-        unit: seen.unit,
-        population: Population { of: seen.of.to_owned(), count: seen.count },
-        phase: phase.to_owned(),
-        state,
-        reason,
-    }
-}
-
+/// A number, what it counts, and how much it was taken over.
 struct Seen {
     value: Extended<f64>,
     unit: Unit,
@@ -78,8 +112,33 @@ struct Seen {
     count: u64,
 }
 
-fn operation(run: &Run, name: &str) -> usize {
-    run.operations.iter().position(|operation| operation.name == name).unwrap_or(usize::MAX)
+fn response(tally: &Tally, statistic: Statistic) -> Extended<f64> {
+    let finite = |value: Option<f64>| match value {
+        _ if tally.infinite() > 0 => Extended::Infinite,
+        None => Extended::Unsupported,
+        Some(micros) => Extended::Finite(micros),
+    };
+    match statistic {
+        Statistic::Percentile(quantile) => {
+            tally.response.attempted(quantile, tally.infinite()).map(|micros| micros as f64)
+        }
+        Statistic::Mean => finite(tally.response.mean()),
+        Statistic::Max => finite(tally.response.max().map(|micros| micros as f64)),
+    }
+}
+
+/// A share is of the attempts; what is indeterminate is none, so its share is of everything asked.
+fn outcome_seen(tally: &Tally, outcome: &str, bound: Bound) -> Seen {
+    let belongs =
+        |name: &str| name.strip_prefix(outcome).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    let counted = tally.outcomes.iter().filter(|(name, _)| belongs(name)).map(|(_, &count)| count);
+    let value = counted.fold(0, u64::saturating_add) as f64;
+    let (of, count) = if outcome.starts_with("indeterminate") {
+        ("operations asked", tally.asked())
+    } else {
+        ("attempted operations", tally.attempts())
+    };
+    count_or_share(value, bound, of, count)
 }
 
 /// A share is of the copies expected; a share of nothing is undecided.
@@ -88,17 +147,17 @@ fn ledger_seen(ledgers: &Ledgers, ledger: &str, column: &str, bound: Bound) -> S
         LedgerKind::ALL.into_iter().find(|kind| kind.as_str() == ledger).unwrap_or(LedgerKind::Message);
     let counts = ledgers.of(kind);
     let value = counts.column(column).unwrap_or(0) as f64;
-    let expected = counts.expected;
-    let of = "expected copies";
-    match bound {
-        Bound::Share(_) if expected == 0 => {
-            Seen { value: Extended::Unsupported, unit: Unit::Share, of, count: 0 }
-        }
-        Bound::Share(_) => {
-            Seen { value: Extended::Finite(value / expected as f64), unit: Unit::Share, of, count: expected }
-        }
-        _ => Seen { value: Extended::Finite(value), unit: Unit::Count, of, count: expected },
-    }
+    count_or_share(value, bound, "expected copies", counts.expected)
+}
+
+/// A share of nothing is undecided.
+fn count_or_share(value: f64, bound: Bound, of: &'static str, count: u64) -> Seen {
+    let (value, unit) = match bound {
+        Bound::Share(_) if count == 0 => (Extended::Unsupported, Unit::Share),
+        Bound::Share(_) => (Extended::Finite(value / count as f64), Unit::Share),
+        _ => (Extended::Finite(value), Unit::Count),
+    };
+    Seen { value, unit, of, count }
 }
 
 fn decide(objective: &Objective, seen: &Seen) -> (SloState, String) {
@@ -116,7 +175,7 @@ fn decide(objective: &Objective, seen: &Seen) -> (SloState, String) {
         Extended::Infinite => f64::INFINITY,
     };
     if seen.count == 0 && seen.unit == Unit::Count {
-        return (SloState::Undecided, "nothing was expected: the ledger is empty".to_owned());
+        return (SloState::Undecided, format!("there was nothing to count: 0 {}", seen.of));
     }
     if objective.condition.comparison.holds(value, bound) {
         (SloState::Passed, String::new())

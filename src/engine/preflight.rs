@@ -3,9 +3,10 @@
 //! Descriptors, ports and memory are arithmetic: a run that needs more than there is would fail half-way with errors that look
 //! like the server's.
 
-use crate::engine::run::Run;
+use crate::engine::run::{PlannedActivity, Run};
 use crate::net::facts::{self, HostFacts};
-use crate::profile::Pace;
+use crate::profile::{Pace, Recipients};
+use crate::record::fanout::{BROADCAST_BYTES, COPY_BYTES};
 use crate::record::ledger::ENTRY_BYTES;
 use crate::results::{Host, HostLimits};
 use crate::units::{ByteCount, show_count};
@@ -84,9 +85,29 @@ pub fn look(run: &Run, sources: usize, own_server: bool) -> Result<Preflight, Pr
     Ok(Preflight { host, ledger_capacity, warnings })
 }
 
+/// Connections at once.
+pub(super) fn connections(run: &Run) -> u64 {
+    u64::from(run.plan.population().logins())
+}
+
+/// Descriptors needed.
+pub(super) fn descriptors(run: &Run, own_server: bool) -> u64 {
+    connections(run) * sides(own_server) + DESCRIPTORS_RESERVED
+}
+
+/// Ends of a connection that are this process's.
+const fn sides(own_server: bool) -> u64 {
+    if own_server { 2 } else { 1 }
+}
+
+/// Ports of one source address towards one target.
+pub(super) fn ports(run: &Run, sources: usize) -> u64 {
+    connections(run).div_ceil((run.targets.len() * sources.max(1)) as u64)
+}
+
 fn check_descriptors(run: &Run, limit: Option<u64>, own_server: bool) -> Result<(), PreflightError> {
-    let per_user = if own_server { 2 } else { 1 };
-    let needed = u64::from(run.plan.population().logins()) * per_user + DESCRIPTORS_RESERVED;
+    let per_user = sides(own_server);
+    let needed = descriptors(run, own_server);
     match limit {
         Some(limit) if needed > limit => Err(PreflightError::Descriptors {
             needed: show_count(needed),
@@ -100,32 +121,80 @@ fn check_descriptors(run: &Run, limit: Option<u64>, own_server: bool) -> Result<
 fn check_ports(run: &Run, host: &HostFacts, sources: usize) -> Result<(), PreflightError> {
     let Some((first, last)) = host.local_ports else { return Ok(()) };
     let available = u64::from(last.saturating_sub(first)) + 1;
-    let pairs = (run.targets.len() * sources.max(1)) as u64;
-    let needed = u64::from(run.plan.population().logins()).div_ceil(pairs);
+    let needed = ports(run, sources);
     if needed > available {
         return Err(PreflightError::Ports { needed: show_count(needed), available: show_count(available) });
     }
     Ok(())
 }
 
-/// Entries a worker may hold: the highest rates over the horizon, half as much again. Each may hold as many as all together,
-/// for who sends is not shared out evenly; room is taken only as it is used.
+/// Entries, and copies of broadcasts, a worker may hold: the highest rates over the horizon, half as much again. Each may hold as
+/// many as all together, for who sends is not shared out evenly; room is taken only as it is used.
 fn ledger_capacity(run: &Run, host: &HostFacts) -> Result<usize, PreflightError> {
-    let rate: f64 =
-        run.activities.iter().enumerate().map(|(index, activity)| peak_rate(run, index, activity.pace)).sum();
+    let LedgerLoad { rate, copies, bytes } = ledger_load(run);
     let horizon = run.horizon().as_secs_f64();
-    let entries = (rate * horizon * 1.5) as usize;
-    let needed = ByteCount((entries * ENTRY_BYTES) as u64);
+    let kept = |per_second: f64| (per_second * horizon * 1.5) as u64;
+    let needed = ByteCount(kept(bytes));
     let allowed = ByteCount(host.memory.map_or(u64::MAX, |memory| memory.0 / LEDGER_SHARE));
     if needed > allowed {
         let rate = format!("{rate:.0}");
         return Err(PreflightError::Memory { needed, rate, horizon_s: horizon as u64, allowed });
     }
-    Ok(entries.max(LEDGER_ENTRIES_MIN))
+    let entries = kept(rate + copies);
+    Ok((entries as usize).max(LEDGER_ENTRIES_MIN))
 }
 
-fn peak_rate(run: &Run, index: usize, pace: Pace) -> f64 {
-    if let Pace::Every(_) = pace {
+/// What the ledger holds at the highest rates, bytes.
+pub(super) fn ledger_bytes(run: &Run) -> u64 {
+    (ledger_load(run).bytes * run.horizon().as_secs_f64()) as u64
+}
+
+/// What comes into the ledger in a second at the highest rates.
+struct LedgerLoad {
+    /// Operations.
+    rate: f64,
+    /// Copies of broadcasts.
+    copies: f64,
+    /// Bytes of both.
+    bytes: f64,
+}
+
+fn ledger_load(run: &Run) -> LedgerLoad {
+    let (mut rate, mut copies, mut bytes) = (0.0, 0.0, 0.0);
+    for (index, activity) in run.activities.iter().enumerate() {
+        let own = peak_rate(run, index, activity.pace);
+        rate += own;
+        match activity.broadcasts {
+            None => bytes += own * ENTRY_BYTES as f64,
+            Some(_) => {
+                let each = copies_each(run, activity);
+                copies += own * each;
+                bytes += own * (BROADCAST_BYTES as f64 + each * COPY_BYTES as f64);
+            }
+        }
+    }
+    LedgerLoad { rate, copies, bytes }
+}
+
+/// How many copies one broadcast of an activity owes on average.
+pub(super) fn copies_each(run: &Run, activity: &PlannedActivity) -> f64 {
+    if let Some(set) = activity.rooms.map(|index| &run.rooms[index]) {
+        // A pick of a seat falls into a room the more often the larger it is.
+        let seating = set.plan.seating();
+        let sizes = (0..seating.len()).map(|room| f64::from(seating.seats(room).len() as u32));
+        return sizes.map(|size| size * size).sum::<f64>() / f64::from(seating.seat_count().max(1));
+    }
+    if activity.behaviour.recipients() != Recipients::Contacts {
+        return 1.0;
+    }
+    let users = run.users();
+    let contacts: u64 = (0..users).map(|user| u64::from(run.topology.contact_count(user))).sum();
+    contacts as f64 / f64::from(users.max(1))
+}
+
+/// The highest rate of an activity, operations per second.
+pub(super) fn peak_rate(run: &Run, index: usize, pace: Pace) -> f64 {
+    if let Pace::Every(_) | Pace::Session(_) = pace {
         return pace.over(run.users()).as_per_second();
     }
     let phases = run.plan.phases().iter();

@@ -1,24 +1,24 @@
 //! A run as its workers see it: the profile resolved, names and addresses made, numbers given out.
 //!
 //! Everything here is fixed before the first worker starts and shared without a lock. What changes while a run goes on is
-//! who is online ([`Online`]), one byte per user, written by the user's own worker and read by all.
+//! who is where ([`crate::engine::whereabouts`]).
 
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::activity::{self, Activity, Behaviour};
 use crate::engine::reach;
 use crate::machine::Transport;
-use crate::plan::Plan;
-use crate::profile::{Pace, Profile};
+use crate::plan::{Plan, RoomPlan};
+use crate::profile::{AbortRule, Pace, Profile};
+use crate::record::fanout::Measures;
 use crate::record::ledger::LedgerConfig;
-use crate::sample::{GroupId, OperationId, OperationSpec, TokenKind, Unsent, UserIndex};
+use crate::sample::{GroupId, LedgerKind, OperationId, OperationSpec, Place, TokenKind};
 use crate::topology::Topology;
 use crate::units::Offset;
-use crate::user::{GroupSettings, LoginOperations, Names};
+use crate::user::{GroupSettings, LoginOperations, Names, RoomNames};
 use crate::xmpp::Credentials;
 
 /// A login that takes longer is given up, however long the deadline.
@@ -45,6 +45,14 @@ pub struct Run {
     pub login_operations: LoginOperations,
     /// The activities, in the profile's order.
     pub activities: Vec<PlannedActivity>,
+    /// Who knows whom.
+    pub topology: Arc<Topology>,
+    /// The rooms of the activities that have some, in the profile's order.
+    pub rooms: Vec<RoomSet>,
+    /// The rooms' JIDs.
+    pub room_names: RoomNames,
+    /// Whether presence goes to contacts, so that it matters what the server's rosters say.
+    pub needs_subscriptions: bool,
     /// The groups, in the profile's order.
     pub groups: Vec<GroupSettings>,
     /// Where each group begins.
@@ -62,12 +70,81 @@ pub struct Run {
 pub struct PlannedActivity {
     /// What it writes.
     pub behaviour: Arc<dyn Behaviour>,
-    /// What it measures.
-    pub operation: OperationId,
+    /// What it measures; an action that cannot be started counts as the first.
+    pub operations: Vec<OperationId>,
     /// What its tokens say it is.
     pub token: TokenKind,
+    /// The account its broadcasts are kept in, if it makes any.
+    pub broadcasts: Option<LedgerKind>,
+    /// Where its rooms stand in [`Run::rooms`], if it has some.
+    pub rooms: Option<usize>,
     /// How often.
     pub pace: Pace,
+}
+
+impl PlannedActivity {
+    /// What an action counts as that cannot be started.
+    pub fn operation(&self) -> OperationId {
+        self.operations[0]
+    }
+
+    /// What is measured of its broadcasts: of presence every copy; of room messages the copies, the echo and the last.
+    pub fn measures(&self) -> Measures {
+        let copy = self.operations[0];
+        match self.token {
+            TokenKind::Groupchat => {
+                Measures { copy, own: self.operations[1], last: Some(self.operations[2]) }
+            }
+            _ => Measures { copy, own: copy, last: None },
+        }
+    }
+}
+
+/// The rooms of one activity. Rooms and seats are numbered through the whole run.
+#[derive(Debug)]
+pub struct RoomSet {
+    /// Which activity's, by its place in the profile.
+    pub activity: u16,
+    /// The number of its first room.
+    pub first_place: u32,
+    /// The number of its first seat.
+    pub first_seat: u32,
+    /// Who is in which room, and from when on.
+    pub plan: RoomPlan,
+    /// `groupchat.join`: to the subject.
+    pub join: OperationId,
+    /// `groupchat.join.self`: to one's own presence.
+    pub enter: OperationId,
+    /// `groupchat.create`.
+    pub create: OperationId,
+}
+
+impl RoomSet {
+    /// The room of one of its seats.
+    pub fn place_of(&self, seat: u32) -> Place {
+        Place(self.first_place + self.plan.seating().room_of(seat - self.first_seat))
+    }
+
+    /// The seats of one of its rooms.
+    pub fn seats(&self, place: Place) -> Range<u32> {
+        let seats = self.plan.seating().seats(place.0 - self.first_place);
+        self.first_seat + seats.start..self.first_seat + seats.end
+    }
+
+    /// Who has one of its seats.
+    pub fn user_of(&self, seat: u32) -> u32 {
+        self.plan.seating().user_of(seat - self.first_seat)
+    }
+
+    /// A user's seat in one of its rooms.
+    pub fn seat_in(&self, place: Place, user: u32) -> Option<u32> {
+        Some(self.first_seat + self.plan.seating().seat_in(place.0 - self.first_place, user)?)
+    }
+
+    /// A user's seats.
+    pub fn seats_of(&self, user: u32) -> impl Iterator<Item = u32> + '_ {
+        self.plan.seating().seats_of(user).iter().map(|seat| self.first_seat + seat)
+    }
 }
 
 impl Run {
@@ -79,10 +156,15 @@ impl Run {
         targets: Vec<(SocketAddr, Transport)>,
     ) -> Self {
         let topology = Arc::new(Topology::new(&profile.groups));
-        let plan = Arc::new(Plan::new(&profile, topology, seed));
+        let plan = Arc::new(Plan::new(&profile, Arc::clone(&topology), seed));
         let operations = activity::operations(profile.activities.iter().map(|plan| &plan.activity));
-        let activities = planned_activities(&profile, &operations);
+        let rooms = room_sets(&plan, profile.activities.len(), &operations);
+        let activities = planned_activities(&profile, &operations, &rooms);
         Self {
+            room_names: room_names(number, &profile, &rooms),
+            needs_subscriptions: activities.iter().any(|one| one.broadcasts == Some(LedgerKind::Presence)),
+            rooms,
+            topology,
             number,
             plan,
             deadline: profile.deadline,
@@ -109,6 +191,20 @@ impl Run {
         self.profile.users()
     }
 
+    /// The rooms a room belongs to.
+    pub fn room_set(&self, place: Place) -> Option<&RoomSet> {
+        let before = self.rooms.partition_point(|set| set.first_place <= place.0);
+        self.rooms.get(before.checked_sub(1)?)
+    }
+
+    /// How many rooms, and how many seats, there are in all.
+    pub fn room_totals(&self) -> (u32, u32) {
+        self.rooms.last().map_or((0, 0), |set| {
+            let seating = set.plan.seating();
+            (set.first_place + seating.len(), set.first_seat + seating.seat_count())
+        })
+    }
+
     /// The users of each of `count` workers: contiguous ranges as equal as can be.
     pub fn shards(&self, count: u32) -> Vec<Range<u32>> {
         let users = u64::from(self.users());
@@ -124,6 +220,11 @@ impl Run {
     /// How many users a group has.
     pub fn group_size(&self, group: usize) -> u32 {
         self.profile.groups[group].count
+    }
+
+    /// What ends the run early, if anything.
+    pub fn abort_rules(&self) -> &[AbortRule] {
+        &self.profile.abort
     }
 
     /// Where a user connects to.
@@ -166,17 +267,59 @@ impl Run {
     }
 }
 
-fn planned_activities(profile: &Profile<Activity>, operations: &[OperationSpec]) -> Vec<PlannedActivity> {
-    profile
-        .activities
-        .iter()
-        .map(|plan| PlannedActivity {
-            behaviour: Arc::clone(&plan.activity.behaviour),
-            operation: id_of(operations, plan.activity.feature.operation.name),
-            token: plan.activity.feature.token,
-            pace: plan.pace,
+fn planned_activities(
+    profile: &Profile<Activity>,
+    operations: &[OperationSpec],
+    rooms: &[RoomSet],
+) -> Vec<PlannedActivity> {
+    (0u16..)
+        .zip(&profile.activities)
+        .map(|(index, plan)| {
+            let feature = plan.activity.feature;
+            PlannedActivity {
+                behaviour: Arc::clone(&plan.activity.behaviour),
+                operations: feature.operations.iter().map(|spec| id_of(operations, spec.name)).collect(),
+                token: feature.token,
+                broadcasts: match feature.token {
+                    TokenKind::Presence => Some(LedgerKind::Presence),
+                    TokenKind::Groupchat => Some(LedgerKind::Groupchat),
+                    TokenKind::Message | TokenKind::Request => None,
+                },
+                rooms: rooms.iter().position(|set| set.activity == index),
+                pace: plan.pace,
+            }
         })
         .collect()
+}
+
+/// Rooms and seats, numbered through all activities in order.
+fn room_sets(plan: &Plan, activities: usize, operations: &[OperationSpec]) -> Vec<RoomSet> {
+    let (mut first_place, mut first_seat) = (0, 0);
+    let with_rooms = (0..activities as u16).filter_map(|activity| Some((activity, plan.rooms(activity)?)));
+    with_rooms
+        .map(|(activity, plan)| {
+            let set = RoomSet {
+                activity,
+                first_place,
+                first_seat,
+                plan: plan.clone(),
+                join: id_of(operations, "groupchat.join"),
+                enter: id_of(operations, "groupchat.join.self"),
+                create: id_of(operations, "groupchat.create"),
+            };
+            first_place += plan.seating().len();
+            first_seat += plan.seating().seat_count();
+            set
+        })
+        .collect()
+}
+
+fn room_names(run: u32, profile: &Profile<Activity>, rooms: &[RoomSet]) -> RoomNames {
+    let service = |set: &RoomSet| {
+        let behaviour = &profile.activities[usize::from(set.activity)].activity.behaviour;
+        behaviour.room_service().unwrap_or_default().replace("{domain}", &profile.target.domain)
+    };
+    RoomNames::new(run, rooms.iter().map(|set| (set.first_place, service(set))).collect())
 }
 
 fn id_of(operations: &[OperationSpec], name: &str) -> OperationId {
@@ -217,47 +360,4 @@ fn names(profile: &Profile<Activity>) -> Names {
     let domain = &profile.target.domain;
     let locals = (0..profile.users()).map(|user| profile.account_of(user).map(|account| account.local));
     Names::new(locals.map(|local| local.map_or_else(String::new, |local| format!("{local}@{domain}"))))
-}
-
-/// Where a user stands, by the tool's own view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Presence {
-    /// Not there: not yet, no more, or beginning or ending a session.
-    Offline = 0,
-    /// Bound and available.
-    Online = 1,
-    /// Not there, and it is our doing: a limit of this machine, or a login that could not work as asked.
-    OfflineByUs = 2,
-}
-
-/// Who is online.
-#[derive(Debug)]
-pub struct Online(Vec<AtomicU8>);
-
-impl Online {
-    /// Nobody.
-    pub fn nobody(users: u32) -> Self {
-        Self((0..users).map(|_| AtomicU8::new(Presence::Offline as u8)).collect())
-    }
-
-    /// Whether a user is bound, available, and neither beginning nor ending a session.
-    pub fn contains(&self, user: UserIndex) -> bool {
-        self.0
-            .get(user.0 as usize)
-            .is_some_and(|place| place.load(Ordering::Relaxed) == Presence::Online as u8)
-    }
-
-    /// Our own doing, if that is why a user is not online.
-    pub fn whose_fault(&self, user: UserIndex) -> Option<Unsent> {
-        let place = self.0.get(user.0 as usize)?.load(Ordering::Relaxed);
-        (place == Presence::OfflineByUs as u8).then_some(Unsent::OurLimit)
-    }
-
-    /// Only the user's own worker says so.
-    pub fn set(&self, user: UserIndex, presence: Presence) {
-        if let Some(place) = self.0.get(user.0 as usize) {
-            place.store(presence as u8, Ordering::Relaxed);
-        }
-    }
 }

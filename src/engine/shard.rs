@@ -5,45 +5,49 @@
 //! its bytes really are handed over: lateness is lag, and not hidden in a batch.
 //!
 //! What is due goes in this order: the second's tick (so that a shard that can't keep up still reports), planned actions, then
-//! logins and retries. Logins wait for others' messages, never the other way round.
+//! joins of rooms, logins and retries. Logins wait for others' messages, never the other way round.
+//!
+//! Carrying out what is planned lives in `act`, rooms in `rooms`, logins in `logins`; this file is the life around them.
 //!
 //! Life: running → stopping (no new operations; users stay online; the ledger settles) → leaving (streams are closed) →
 //! finished. The coordinator moves all shards through it together, because a shard whose own account is settled still reads
 //! what others' users wrote.
 //!
-//! Invariants: every planned action of the range ends in exactly one sample; an entry's `sent` is the instant the kernel took
+//! Invariants: every planned action of the range ends in exactly one sample, a broadcast in one per copy owed; an entry's `sent` is the instant the kernel took
 //! its last byte; notes of one reader reach an owner in the order they were read.
 
+mod act;
 mod logins;
 mod report;
+mod rooms;
+mod settling;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use report::ShardReport;
+pub use report::{RoomOrder, ShardReport};
 
-use crate::activity::Order;
 use crate::engine::reach;
-use crate::engine::run::{Online, Presence, Run};
+use crate::engine::run::Run;
+use crate::engine::shard::act::Leaving;
 use crate::engine::shard::logins::Logins;
 use crate::engine::shard::report::Occasion;
+use crate::engine::shard::rooms::Stays;
+use crate::engine::shard::settling::Settling;
+use crate::engine::whereabouts::{Presence, Whereabouts};
 use crate::machine::{Channel, Event, Machine, Outbox};
 use crate::net::{DriverStats, Host, InboxSender, Turn};
+use crate::plan::Cursor;
 use crate::plan::curve::Window;
-use crate::plan::{Action, Cursor};
 use crate::record::turns::TurnTimes;
 use crate::record::{Log, Recorder};
 use crate::results::Histogram;
-use crate::sample::ledger::Expect;
-use crate::sample::{ErrorClass, Note, Token, Unsent, UserIndex};
+use crate::sample::{ErrorClass, Note, Place, TokenKind, Unsent, UserIndex};
 use crate::units::Offset;
-use crate::user::{Beginning, Report, Said, Surroundings, User};
+use crate::user::{Beginning, Report, Said, Stanzas, Surroundings, User};
 
-/// Bytes a user may have written and the peer not taken; above it operations are unsent. Far below the driver's own limit,
-/// which would end the connection.
-const QUEUE_BYTES_MAX: u64 = 256 * 1024;
 /// How long after a stream's end the ledgers hear of it: copies that were read before it, on whatever worker, have been
 /// noted by then, and the streams of one failure are told together.
 const VOID_DELAY: Duration = Duration::from_millis(50);
@@ -57,6 +61,8 @@ pub enum Message {
     Note(Note),
     /// These users' streams ended.
     Void(Arc<HashSet<UserIndex>>, Offset),
+    /// A user's stay in a room ended, though its stream goes on.
+    VoidStay(UserIndex, Place, Offset),
     /// Start nothing new. What was intended before this instant and is not under way was missed.
     Stop(Offset),
     /// Close the account as it is (`true`: the user cut the run short), then leave.
@@ -79,10 +85,18 @@ pub struct Shard {
     range: Range<u32>,
     life: Life,
     users: Vec<User>,
-    online: Arc<Online>,
+    /// Since when each is there to be sent things.
+    since: Vec<Offset>,
+    whereabouts: Arc<Whereabouts>,
     online_count: u32,
     cursor: Cursor,
     logins: Logins,
+    settling: Settling,
+    stays: Stays,
+    /// Whose session ends by plan, until it has.
+    leaving: HashMap<u32, Leaving>,
+    /// Who should see whose presence and, by the server's roster, does not: the changing one and its contact.
+    unsubscribed: HashSet<(u32, u32)>,
     recorder: Recorder,
     written: Written,
     peers: Peers,
@@ -129,36 +143,45 @@ impl Peers {
 /// Tracked stanzas whose bytes the kernel has not taken. Nearly always it takes them at once, so the last one is kept apart.
 #[derive(Default)]
 struct Written {
-    last: Option<(Channel, u64, u64)>,
-    blocked: HashMap<Channel, VecDeque<(u64, u64)>>,
+    last: Option<(Channel, Tracked)>,
+    blocked: HashMap<Channel, VecDeque<Tracked>>,
+}
+
+/// A tracked stanza on its way: where its bytes end in its channel, and where its entry stands.
+#[derive(Clone, Copy)]
+struct Tracked {
+    end: u64,
+    kind: TokenKind,
+    sequence: u64,
 }
 
 impl Written {
-    fn push(&mut self, channel: Channel, end: u64, sequence: u64) {
-        if let Some((channel, end, sequence)) = self.last.replace((channel, end, sequence)) {
-            self.blocked.entry(channel).or_default().push_back((end, sequence));
+    fn push(&mut self, channel: Channel, tracked: Tracked) {
+        if let Some((channel, tracked)) = self.last.replace((channel, tracked)) {
+            self.blocked.entry(channel).or_default().push_back(tracked);
         }
     }
 
-    fn taken(&mut self, channel: Channel, offset: u64, mut sent: impl FnMut(u64)) {
+    fn taken(&mut self, channel: Channel, offset: u64, mut sent: impl FnMut(&Tracked)) {
         if !self.blocked.is_empty()
             && let Some(queue) = self.blocked.get_mut(&channel)
         {
-            while let Some((_, sequence)) = queue.pop_front_if(|(end, _)| *end <= offset) {
-                sent(sequence);
+            while let Some(tracked) = queue.pop_front_if(|tracked| tracked.end <= offset) {
+                sent(&tracked);
             }
             if queue.is_empty() {
                 self.blocked.remove(&channel);
             }
         }
-        if let Some((_, _, sequence)) = self.last.take_if(|(on, end, _)| *on == channel && *end <= offset) {
-            sent(sequence);
+        if let Some((_, tracked)) = self.last.take_if(|(on, tracked)| *on == channel && tracked.end <= offset)
+        {
+            sent(&tracked);
         }
     }
 
     fn forget(&mut self, channel: Channel) {
         self.blocked.remove(&channel);
-        self.last.take_if(|(on, _, _)| *on == channel);
+        self.last.take_if(|(on, _)| *on == channel);
     }
 }
 
@@ -177,6 +200,8 @@ struct Watch {
     hopeless_logins: u64,
     /// Full, and resumed.
     handshakes: (u64, u64),
+    /// By the phase in which they were read or written.
+    stanzas: Vec<Stanzas>,
     drained: bool,
 }
 
@@ -192,6 +217,7 @@ impl Watch {
             logins: (0, 0),
             hopeless_logins: 0,
             handshakes: (0, 0),
+            stanzas: vec![Stanzas::default(); phases],
             drained: false,
         }
     }
@@ -203,7 +229,7 @@ impl Shard {
         run: Arc<Run>,
         number: u16,
         peers: Peers,
-        online: Arc<Online>,
+        whereabouts: Arc<Whereabouts>,
         capacity: usize,
         outlet: std::sync::mpsc::Sender<ShardReport>,
     ) -> Self {
@@ -212,10 +238,15 @@ impl Shard {
             number,
             life: Life::Running,
             users: (0..range.len()).map(|_| User::default()).collect(),
-            online,
+            since: vec![Offset::ZERO; range.len()],
+            whereabouts,
             online_count: 0,
             cursor: run.plan.cursor(range.start, range.end),
             logins: Logins::new(&run, &range),
+            settling: Settling::default(),
+            stays: Stays::default(),
+            leaving: HashMap::new(),
+            unsubscribed: HashSet::new(),
             recorder: Recorder::new(run.ledger_config(&range, capacity)),
             written: Written::default(),
             peers,
@@ -233,50 +264,8 @@ impl Shard {
         self.recorder.open() == 0
             && self.voided.is_empty()
             && self.peers.is_flushed()
+            && self.leaving.is_empty()
             && !self.logins.any_under_way()
-    }
-
-    /// Carries out one planned action, or counts why not.
-    fn act(&mut self, now: Offset, action: &Action, out: &mut Outbox) {
-        let run = Arc::clone(&self.run);
-        let activity = &run.activities[usize::from(action.activity)];
-        let group = run.group_of(action.sender).id;
-        match self.obstacle(action) {
-            Some(reason) => self.recorder.unsent(activity.operation, group, action.at, reason),
-            None => {
-                let Some(sequence) = self.recorder.next_sequence() else {
-                    return self.recorder.unsent(activity.operation, group, action.at, Unsent::OurLimit);
-                };
-                let sender = UserIndex(action.sender);
-                let token =
-                    Token { kind: activity.token, run: run.number, sender, sequence, intended: action.at };
-                let recipient = UserIndex(action.recipient.unwrap_or(action.sender));
-                let to = action.recipient.map_or("", |recipient| run.names.bare(recipient));
-                let id = token.to_text();
-                let order = Order { id: id.as_str(), to, domain: &run.domain, size: action.size };
-                let channel = Channel(action.sender - self.range.start);
-                let user = &mut self.users[channel.0 as usize];
-                let end = user.write(channel, out, |bytes| activity.behaviour.write(&order, bytes));
-                self.written.push(channel, end, sequence);
-                let expect = Expect { token, operation: activity.operation, group, recipient, offered: now };
-                self.recorder.note(Note::Expect(expect));
-                self.watch.lags[run.phase_of(action.at)].record_nanos(now.signed_nanos_since(action.at));
-            }
-        }
-    }
-
-    /// Why an action cannot be started, if it cannot.
-    fn obstacle(&self, action: &Action) -> Option<Unsent> {
-        let user = &self.users[(action.sender - self.range.start) as usize];
-        if !user.is_online() {
-            return Some(self.online.whose_fault(UserIndex(action.sender)).unwrap_or(Unsent::SenderOffline));
-        }
-        if let Some(recipient) = action.recipient.map(UserIndex)
-            && !self.online.contains(recipient)
-        {
-            return Some(self.online.whose_fault(recipient).unwrap_or(Unsent::RecipientOffline));
-        }
-        (user.queued_bytes() > QUEUE_BYTES_MAX).then_some(Unsent::QueueFull)
     }
 
     /// Calls a user, then does what it reported.
@@ -289,56 +278,83 @@ impl Shard {
     ) {
         let index = UserIndex(self.range.start + channel.0);
         let Some(user) = self.users.get_mut(channel.0 as usize) else { return };
-        let group = self.run.group_of(index.0);
-        let near = Surroundings { index, channel, group, operations: &self.run.login_operations, now };
+        let run = &self.run;
+        let near = Surroundings {
+            index,
+            channel,
+            group: run.group_of(index.0),
+            operations: &run.login_operations,
+            names: &run.names,
+            rooms: &run.room_names,
+            wants_roster: run.needs_subscriptions,
+            now,
+        };
         let mut reports = std::mem::take(&mut self.reports);
-        call(user, &near, &mut Said { wire: out, reports: &mut reports });
+        let stanzas = &mut self.watch.stanzas[run.phase_of(now)];
+        call(user, &near, &mut Said { wire: out, reports: &mut reports, stanzas });
         for report in reports.drain(..) {
-            self.heed(now, index, channel, report);
+            self.heed(now, index, channel, report, out);
         }
         self.reports = reports;
     }
 
-    fn heed(&mut self, now: Offset, user: UserIndex, channel: Channel, report: Report) {
+    fn heed(&mut self, now: Offset, user: UserIndex, channel: Channel, report: Report, out: &mut Outbox) {
         match report {
-            Report::Note(note) => self.pass_on(note),
+            Report::Note(mut note) => {
+                // Only now: what came before it in the same read may have begun a stay.
+                if let Note::Arrive(arrive) = &mut note {
+                    arrive.since = self.since[channel.0 as usize];
+                }
+                self.stays.heed_note(&note, &self.run);
+                self.heed_answer(now, &note);
+                self.pass_on(note);
+            }
             Report::Sample(sample) => self.recorder.sample(sample),
             Report::Fault(fault) => self.recorder.fault(fault),
             Report::Key { cached: true } => self.watch.keys.0 += 1,
             Report::Key { cached: false } => self.watch.keys.1 += 1,
             Report::Secured(secured) => self.note_secured(now, secured),
+            Report::Subscribers(jids) => self.compare_roster(user, &jids),
+            Report::Room(place, event) => self.heed_room(now, user, place, event, out),
             Report::Online => {
-                self.online.set(user, Presence::Online);
                 self.online_count += 1;
                 self.watch.logins.0 += 1;
                 self.logins.succeeded(channel.0);
+                self.settling.begin(now, channel.0, self.logins.attempt(channel.0));
+                self.plan_joins(now, user);
             }
+            Report::Settled => self.settle_user(now, channel.0),
             Report::Ended { was_online, may_retry, class } => {
                 let ours = matches!(class, Some(ErrorClass::Local | ErrorClass::Misuse));
-                self.online.set(user, if ours { Presence::OfflineByUs } else { Presence::Offline });
                 if was_online {
-                    self.online_count -= 1;
-                    self.voided.insert(user);
-                    self.watch.voids_due.get_or_insert(now + VOID_DELAY);
+                    self.go_offline(now, user);
                 } else {
                     self.watch.logins.1 += u64::from(class.is_some());
                     self.watch.hopeless_logins += u64::from(class.is_some() && !may_retry);
                 }
+                self.whereabouts.set(user, if ours { Presence::OfflineByUs } else { Presence::Offline });
                 self.written.forget(channel);
+                if self.has_left(now, user) {
+                    return self.logins.left(channel.0);
+                }
                 let again = may_retry && self.life == Life::Running;
                 self.logins.ended(now, channel.0, again.then(|| self.run.plan.end()));
             }
         }
     }
 
+    /// A user's session is over, or about to be: nothing is owed to it any more, and what was is in doubt.
+    fn go_offline(&mut self, now: Offset, user: UserIndex) {
+        self.whereabouts.set(user, Presence::Offline);
+        self.online_count -= 1;
+        self.voided.insert(user);
+        self.watch.voids_due.get_or_insert(now + VOID_DELAY);
+        self.leave_rooms(user);
+    }
+
     /// Gives a note to the ledger that owns its entry: ours, or another shard's.
     fn pass_on(&mut self, note: Note) {
-        let sender = match &note {
-            Note::Expect(expect) => expect.token.sender,
-            Note::Arrive(arrive) => arrive.token.sender,
-            Note::Fail { token, .. } => token.sender,
-        };
-        let owner = self.peers.owner_of(sender);
+        let owner = self.peers.owner_of(note.sender());
         if owner == usize::from(self.number) {
             self.recorder.note(note);
         } else {
@@ -380,6 +396,10 @@ impl Shard {
             let run = Arc::clone(&self.run);
             let user = self.range.start + local;
             let target = run.target_of(user);
+            if !self.users[local as usize].is_idle() {
+                // Back before its last session is quite gone.
+                return self.logins.put_off(now, local, intended);
+            }
             let timeout = now + run.group_of(user).login_timeout;
             self.logins.began(local, timeout);
             self.with_user(now, Channel(local), out, |user_machine, near, said| {
@@ -414,7 +434,7 @@ impl Shard {
         while self.cursor.peek().is_some_and(|action| action.at < until)
             && let Some(action) = self.cursor.take_due(until)
         {
-            let operation = run.activities[usize::from(action.activity)].operation;
+            let operation = run.activities[usize::from(action.activity)].operation();
             self.recorder.unsent(operation, run.group_of(action.sender).id, action.at, Unsent::Stopped);
         }
         for (local, intended) in self.logins.stop(until) {
@@ -431,10 +451,11 @@ impl Shard {
         self.stop(now);
         self.spread_voids(now);
         self.recorder.settle(interrupted);
+        self.settle_leaving(now);
         self.life = Life::Leaving { until: now + LEAVE_TIMEOUT };
         for local in 0..self.users.len() {
             let user = UserIndex(self.range.start + local as u32);
-            self.online.set(user, Presence::Offline);
+            self.whereabouts.set(user, Presence::Offline);
             self.with_user(now, Channel(local as u32), out, User::leave);
         }
     }
@@ -453,7 +474,7 @@ impl Machine for Shard {
     fn handle_event(&mut self, now: Offset, channel: Channel, event: Event<'_>, out: &mut Outbox) {
         if let Event::Sent(offset) = &event {
             let recorder = &mut self.recorder;
-            self.written.taken(channel, *offset, |sequence| recorder.sent(sequence, now));
+            self.written.taken(channel, *offset, |it| recorder.sent(it.kind, it.sequence, now));
         }
         self.with_user(now, channel, out, |user, near, said| user.handle_event(event, near, said));
         if self.recorder.is_full() {
@@ -473,6 +494,12 @@ impl Machine for Shard {
         {
             return self.act(now, &action, out);
         }
+        if let Some(local) = self.settling.take_due(now) {
+            return self.settle_if_still(now, local);
+        }
+        if self.attend_rooms(now, out) {
+            return;
+        }
         self.attend_logins(now, out);
         self.finish_if_gone(now);
     }
@@ -480,10 +507,9 @@ impl Machine for Shard {
     fn poll_timeout(&self) -> Option<Offset> {
         let action = self.cursor.peek().map(|action| action.at).filter(|_| self.life == Life::Running);
         let until = if let Life::Leaving { until } = self.life { Some(until) } else { None };
-        [action, self.logins.next(), until, self.watch.voids_due, Some(self.watch.next_tick)]
-            .into_iter()
-            .flatten()
-            .min()
+        let watch = &self.watch;
+        let own = [self.settling.next(), self.stays.next(), watch.voids_due, Some(watch.next_tick)];
+        [action, self.logins.next(), until].into_iter().chain(own).flatten().min()
     }
 }
 
@@ -494,6 +520,7 @@ impl Host for Shard {
         match message {
             Message::Note(note) => self.recorder.note(note),
             Message::Void(users, at) => self.recorder.void(&users, at),
+            Message::VoidStay(user, place, at) => self.recorder.void_stay(user, place, at),
             Message::Stop(until) => self.stop(until),
             Message::Settle(interrupted) => self.settle(interrupted, now, out),
         }

@@ -20,7 +20,8 @@ pub struct PhaseObservation {
     pub lag_p99: Option<Duration>,
     /// 99th percentile of the workers' turn time in the phase, by time: the share of time spent in longer turns.
     pub turn_p99: Option<Duration>,
-    /// 99th percentile of the response time over completed operations that are not logins.
+    /// 99th percentile of the response time over completed operations that are not logins; with too few of them the highest
+    /// percentile they support, as for lag.
     pub response_p99: Option<Duration>,
     /// The busiest worker's share of time spent working.
     pub busy_max: f64,
@@ -108,8 +109,13 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
+/// How long lag and turns may be: what a response time of this 99th percentile hides.
+pub fn allowed_delay(response_p99: Option<Duration>) -> Duration {
+    response_p99.map_or(Duration::ZERO, |p99| p99.mul_f64(0.05)).max(Duration::from_millis(1))
+}
+
 fn slower_than_allowed(seen: Duration, response_p99: Option<Duration>) -> Seen {
-    let bound = response_p99.map_or(Duration::ZERO, |p99| p99.mul_f64(0.05)).max(Duration::from_millis(1));
+    let bound = allowed_delay(response_p99);
     let micros = |span: Duration| span.as_secs_f64() * 1e6;
     Seen { observed: micros(seen), bound: micros(bound), unit: Unit::Micros, convicts: seen > bound }
 }

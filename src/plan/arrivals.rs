@@ -7,13 +7,21 @@
 //! arrivals at sorted uniform places; constant arrivals stand one apart.
 //!
 //! A periodic habit needs no process: each user has a fixed phase, and index arithmetic says who is next.
+//!
+//! Ends of sessions are the one process with a past: a user's next session begins where the one before ended. It is walked
+//! from the run's start with one entry per user.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::distr::Distribution;
 use rand_distr::Poisson;
 
+use crate::plan::absence;
 use crate::plan::curve::RateCurve;
+use crate::profile::{Absence, DurationDistribution};
 use crate::seed::{Draw, Permutation, Stream};
 use crate::units::Offset;
 
@@ -25,7 +33,7 @@ const CELL_ROOM: u64 = 1 << 10;
 /// One arrival.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Arrival {
-    /// Identifies the arrival within its activity; rises with time, not without gaps.
+    /// Identifies the arrival within its activity; of a rate or a habit it rises with time, not without gaps.
     pub number: u64,
     /// When.
     pub at: Offset,
@@ -58,6 +66,59 @@ pub enum Process {
         /// When the last arrival may be.
         end: Offset,
     },
+    /// The ends of everybody's sessions.
+    Sessions(SessionEnds),
+}
+
+/// The ends of everybody's sessions: how long each lasts, and how long it is until the next begins.
+#[derive(Clone, Debug)]
+pub struct SessionEnds {
+    /// The run's seed.
+    pub seed: u64,
+    /// The activity's index.
+    pub activity: u16,
+    /// How long sessions last.
+    pub length: DurationDistribution,
+    /// How long users stay away after one; without it nobody comes back.
+    pub absence: Option<Absence>,
+    /// When everybody's first session begins.
+    pub logins: Arc<[(Offset, u32)]>,
+    /// The number of users.
+    pub population: u32,
+    /// When the last end may be.
+    pub end: Offset,
+}
+
+impl SessionEnds {
+    /// The end of the session that begins at `begin`, a user's `count`-th.
+    fn end_of(&self, begin: Offset, user: u32, count: u32) -> SessionEnd {
+        let number = self.number(user, count);
+        let mut draw = Draw::new(self.seed, Stream::sessions(self.activity), number);
+        SessionEnd { at: begin + self.length.sample(&mut draw), user, count }
+    }
+
+    /// The end of the session after one that ended: away as long as the plan draws it for that end, then on again.
+    fn after(&self, end: &SessionEnd) -> Option<SessionEnd> {
+        let number = self.number(end.user, end.count);
+        let mut draw = Draw::new(self.seed, Stream::choices(self.activity), number);
+        let (_, away) = absence::draw(self.absence.as_ref()?, &mut draw);
+        // A session of no length at all would stop the clock.
+        let next = self.end_of(end.at + away, end.user, end.count + 1);
+        Some(SessionEnd { at: next.at.max(end.at + Duration::from_millis(1)), ..next })
+    }
+
+    /// Identifies an end within the activity.
+    fn number(&self, user: u32, count: u32) -> u64 {
+        u64::from(count) * u64::from(self.population) + u64::from(user)
+    }
+}
+
+/// An end of a session, ordered by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct SessionEnd {
+    at: Offset,
+    user: u32,
+    count: u32,
 }
 
 impl Process {
@@ -91,6 +152,8 @@ impl Process {
                 }
                 !cell_arrivals.is_empty()
             }
+            // Has no cells: its cursor walks it.
+            Self::Sessions(_) => false,
         }
     }
 
@@ -107,7 +170,7 @@ impl Process {
     }
 }
 
-/// Walks a process in time order, holding one cell.
+/// Walks a process in time order, holding one cell, or the next end of everybody's session.
 #[derive(Clone, Debug)]
 pub struct ProcessCursor {
     process: Process,
@@ -115,12 +178,20 @@ pub struct ProcessCursor {
     arrivals: Vec<Arrival>,
     next: usize,
     ended: bool,
+    ends: BinaryHeap<Reverse<SessionEnd>>,
 }
 
 impl ProcessCursor {
     /// At the process's first arrival.
     pub fn new(process: Process) -> Self {
-        let mut cursor = Self { process, cell: 0, arrivals: Vec::new(), next: 0, ended: false };
+        let ends = match &process {
+            Process::Sessions(sessions) => {
+                let logins = sessions.logins.iter();
+                logins.map(|&(at, user)| Reverse(sessions.end_of(at, user, 0))).collect()
+            }
+            _ => BinaryHeap::new(),
+        };
+        let mut cursor = Self { process, cell: 0, arrivals: Vec::new(), next: 0, ended: false, ends };
         cursor.ended = !cursor.process.fill(0, &mut cursor.arrivals);
         cursor.skip_empty();
         cursor
@@ -128,11 +199,18 @@ impl ProcessCursor {
 
     /// The arrival the cursor stands at.
     pub fn peek(&self) -> Option<Arrival> {
-        self.arrivals.get(self.next).copied()
+        let Process::Sessions(sessions) = &self.process else { return self.arrivals.get(self.next).copied() };
+        let Reverse(end) = self.ends.peek().filter(|Reverse(end)| end.at < sessions.end)?;
+        Some(Arrival { number: sessions.number(end.user, end.count), at: end.at, user: Some(end.user) })
     }
 
     /// On to the next arrival.
     pub fn advance(&mut self) {
+        if let Process::Sessions(sessions) = &self.process {
+            let next = self.ends.pop().and_then(|Reverse(end)| sessions.after(&end));
+            self.ends.extend(next.filter(|next| next.at < sessions.end).map(Reverse));
+            return;
+        }
         self.next += 1;
         self.skip_empty();
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::plan::absence::Away;
 use crate::plan::arrivals::{Arrival, ProcessCursor};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, LOGIN_GRACE, Plan, To};
 use crate::units::Offset;
 
 /// See the module text. Logins are not in it: they are asked of [`crate::plan::Population::logins_of`].
@@ -13,6 +14,7 @@ pub struct Cursor {
     first: u32,
     end: u32,
     processes: Vec<ProcessCursor>,
+    away: Away,
     next: Option<Action>,
 }
 
@@ -20,7 +22,7 @@ impl Cursor {
     pub(super) fn new(plan: Arc<Plan>, first: u32, end: u32) -> Self {
         let processes =
             plan.activities.iter().map(|activity| ProcessCursor::new(activity.process.clone())).collect();
-        let mut cursor = Self { plan, first, end, processes, next: None };
+        let mut cursor = Self { plan, first, end, processes, away: Away::default(), next: None };
         cursor.advance();
         cursor
     }
@@ -38,17 +40,24 @@ impl Cursor {
     }
 
     /// Finds the next action whose sender is in the range. Other ranges' arrivals cost a draw and no more: the
-    /// recipient and the size are drawn for our own only.
+    /// recipient and the size are drawn for our own only. But whose session ends is everybody's business.
     fn advance(&mut self) {
         self.next = None;
         while self.next.is_none() {
             let Some((activity, arrival)) = self.earliest() else { return };
             self.processes[activity].advance();
             let index = activity as u16;
-            let choice = self.plan.resolve(index, arrival.number, arrival.at, arrival.user);
-            self.next = choice
-                .filter(|choice| (self.first..self.end).contains(&choice.sender))
-                .and_then(|choice| self.plan.complete(index, arrival.number, arrival.at, choice));
+            let Arrival { number, at, user } = arrival;
+            let Some(choice) = self.plan.resolve(index, number, at, user, &self.away) else { continue };
+            let is_ours = (self.first..self.end).contains(&choice.sender);
+            if !is_ours && !self.plan.ends_sessions(index) {
+                continue;
+            }
+            let action = self.plan.complete(index, number, at, choice, &self.away);
+            if let Some(Action { sender, to: To::Away { until, .. }, .. }) = action {
+                self.away.add(sender, at, until + LOGIN_GRACE);
+            }
+            self.next = action.filter(|_| is_ours);
         }
     }
 

@@ -7,9 +7,9 @@ use super::document::{self, Entry, Node, Place, Table, Value};
 use super::keys::{Keys, Reported, Surroundings};
 use super::problem::{Notebook, Problems, Text, Wrong};
 use super::read::slos::Measurable;
-use super::read::{activities, phases, slos, tables, target, users};
+use super::read::{abort, activities, phases, slos, tables, target, users};
 use super::registry::{KeySpec, Presence, Recipients, Registry, Shape, Vocabulary};
-use super::{ActivityPlan, Group, Phase, Planned, Profile, Slo, Source, Target, mask, set};
+use super::{AbortRule, ActivityPlan, Group, Join, Phase, Planned, Profile, Slo, Source, Target, mask, set};
 use crate::units::{show_count, show_duration};
 
 /// The keys at the top of a profile.
@@ -56,6 +56,12 @@ pub const PROFILE_KEYS: &[KeySpec] = &[
         shape: Shape::Section,
         presence: Presence::Optional,
         doc: "what the run is held against",
+    },
+    KeySpec {
+        name: "abort",
+        shape: Shape::Section,
+        presence: Presence::Optional,
+        doc: "what ends the run early",
     },
 ];
 
@@ -175,7 +181,8 @@ impl<R: Registry> Reader<'_, R> {
         let groups = self.groups(&keys, target.as_ref().ok());
         let phases = self.phases(&keys, groups.as_deref().ok());
         let activities = self.activities(&keys, groups.as_deref().ok());
-        let slos = self.slos(&keys);
+        let slos = self.slos(&keys, phases.as_deref().ok());
+        let abort = self.abort(&keys);
         let profile = Profile {
             source,
             deadline: deadline?,
@@ -186,6 +193,7 @@ impl<R: Registry> Reader<'_, R> {
             phases: phases?,
             activities: activities?,
             slos: slos?,
+            abort: abort?,
         };
         check_whole(&profile, &keys).map(|()| profile)
     }
@@ -259,12 +267,19 @@ impl<R: Registry> Reader<'_, R> {
         read.into_iter().collect()
     }
 
-    fn slos(&self, keys: &Keys<'_>) -> Result<Vec<Slo>, Reported> {
+    fn slos(&self, keys: &Keys<'_>, phases: Option<&[Phase]>) -> Result<Vec<Slo>, Reported> {
         let Some(entry) = keys.entry("slo") else { return Ok(Vec::new()) };
         let kinds = self.registry.kinds();
         let used = kinds.iter().filter(|spec| kinds_named(keys).any(|kind| kind == spec.kind)).collect();
-        let measurable = Measurable { used, kinds, vocabulary: self.surroundings.vocabulary };
+        let measurable = Measurable { used, kinds, vocabulary: self.surroundings.vocabulary, phases };
         slos::read(table(entry, keys)?, &measurable, self.surroundings.notebook)
+    }
+
+    fn abort(&self, keys: &Keys<'_>) -> Result<Vec<AbortRule>, Reported> {
+        let specs = [abort::ABORT_KEYS];
+        let Some(entry) = keys.entry("abort") else { return Ok(Vec::new()) };
+        let table = table(entry, keys)?;
+        abort::read(Keys::open("[abort]", table, &entry.node.place, &specs, self.surroundings))
     }
 }
 
@@ -330,7 +345,15 @@ fn check_whole<A: Planned>(profile: &Profile<A>, keys: &Keys<'_>) -> Result<(), 
     let length = profile.end_of_phases().since(crate::units::Offset::ZERO) + profile.drain;
     let measured: Vec<&Phase> = profile.phases.iter().filter(|phase| phase.measure).collect();
     let nobody = measured.iter().find(|phase| phase.online_total() == 0);
-    let pairs = profile.activities.iter().any(|plan| plan.activity.recipients() != Recipients::Server);
+    let pairs = profile
+        .activities
+        .iter()
+        .any(|plan| !matches!(plan.activity.recipients(), Recipients::Server | Recipients::Oneself));
+    let phase_names: Vec<&str> = profile.phases.iter().map(|phase| phase.name.as_str()).collect();
+    let nowhere = profile.activities.iter().find_map(|plan| match &plan.activity.rooms()?.join {
+        Join::Phase(name, _) if !phase_names.contains(&name.as_str()) => Some(name),
+        _ => None,
+    });
     let single = measured.iter().find(|phase| pairs && phase.online_total() < 2);
     let wrong = if measured.is_empty() {
         Wrong::new("no phase is measured: the run would measure nothing")
@@ -345,6 +368,11 @@ fn check_whole<A: Planned>(profile: &Profile<A>, keys: &Keys<'_>) -> Result<(), 
     } else if let Some(phase) = nobody {
         Wrong::new(format!("phase `{}` is measured, but nobody is online in it", phase.name))
             .help("set `users` in it or before")
+    } else if let Some(name) = nowhere {
+        Wrong::new(format!(
+            "has no phase `{name}`, from which on an activity's users are to join their rooms"
+        ))
+        .help(format!("`join` is \"login\" or one of: {}", phase_names.join(", ")))
     } else if let Some(phase) = single {
         Wrong::new(format!(
             "phase `{}` is measured with one user online, and an activity needs two",

@@ -1,5 +1,6 @@
 //! Reading values: what each type accepts, and what it says to anything else.
 
+pub(super) mod abort;
 pub(super) mod accounts;
 pub(super) mod activities;
 pub(super) mod phases;
@@ -14,7 +15,7 @@ use super::group::Graph;
 use super::keys::{Frame, Given, Keys, Readable, Reported, Surroundings};
 use super::problem::{Wrong, suggestion};
 use super::registry::{KeySpec, Shape};
-use super::value::{Pace, SizeDistribution};
+use super::value::{DurationDistribution, Pace, RoomSizes, SizeDistribution};
 use crate::units::{Rate, parse_duration};
 
 impl Readable for String {
@@ -127,6 +128,89 @@ impl Readable for SizeDistribution {
         match (name, numbers.as_slice()) {
             ("uniform", &[low, high]) => uniform(low, high, min, max),
             ("lognormal", &[median_bytes, sigma]) => log_normal(median_bytes, sigma, min, max),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// A share: `0.2` or `"20%"`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share(pub f64);
+
+impl Readable for Share {
+    fn read(value: &Given<'_>, _: Frame<'_>) -> Result<Self, Wrong> {
+        const HELP: &str = "write a number from 0 to 1, or a share like \"20%\"";
+        let share = match &value.0.value {
+            Value::Integer(number) => *number as f64,
+            Value::Float(number) => *number,
+            _ => {
+                let text = value.text("a share").map_err(|wrong| wrong.help(HELP))?;
+                let number =
+                    text.trim().strip_suffix('%').and_then(|number| number.trim_end().parse::<f64>().ok());
+                number.ok_or_else(|| {
+                    Wrong::new(format!("must be a share, not \"{}\"", shorten(text))).help(HELP)
+                })? / 100.0
+            }
+        };
+        let sane = (0.0..=1.0).contains(&share);
+        sane.then_some(Self(share))
+            .ok_or_else(|| Wrong::new(format!("must be between 0 and 1, not {share}")).help(HELP))
+    }
+}
+
+impl Readable for DurationDistribution {
+    fn read(value: &Given<'_>, frame: Frame<'_>) -> Result<Self, Wrong> {
+        const HELP: &str =
+            "write \"30s\", \"uniform(10s, 1min)\", \"exponential(5min)\" or \"lognormal(5min, 1.0)\"";
+        let plain = || Duration::read(value, frame).map(Self::Fixed);
+        let Ok(text) = value.text("a duration") else { return plain() };
+        let Some((name, rest)) = text.trim().split_once('(') else {
+            return plain().map_err(|wrong| wrong.help(HELP));
+        };
+        let wrong = || Wrong::new(format!("must be a duration, not \"{}\"", shorten(text))).help(HELP);
+        let inside = rest.strip_suffix(')').ok_or_else(wrong)?;
+        let parts: Vec<&str> = inside.split(',').map(str::trim).collect();
+        let duration = |text: &str| parse_duration(text).map_err(|_| wrong());
+        let read = match (name.trim_end(), parts.as_slice()) {
+            ("uniform", [low, high]) => Self::Uniform(duration(low)?, duration(high)?),
+            ("exponential", [mean]) => Self::Exponential(duration(mean)?),
+            ("lognormal", [median, sigma]) => {
+                let sigma = sigma.parse().ok().filter(|sigma| (0.0..=5.0).contains(sigma));
+                Self::LogNormal { median: duration(median)?, sigma: sigma.ok_or_else(wrong)? }
+            }
+            _ => return Err(wrong()),
+        };
+        match read {
+            Self::Uniform(low, high) if low > high => Err(wrong()),
+            read => Ok(read),
+        }
+    }
+}
+
+/// The largest room that may be planned: far beyond what servers allow.
+const ROOM_MAX: u32 = 100_000;
+
+impl Readable for RoomSizes {
+    fn read(value: &Given<'_>, _: Frame<'_>) -> Result<Self, Wrong> {
+        const HELP: &str = "write a number of occupants, \"uniform(5, 50)\" or \"zipf(1.1, 200)\"";
+        let size = |number: f64| {
+            let sane = (2.0..=f64::from(ROOM_MAX)).contains(&number) && number.fract() == 0.0;
+            sane.then_some(number as u32).ok_or_else(|| {
+                Wrong::new(format!("must be a whole number of occupants from 2 to {ROOM_MAX}, not {number}"))
+            })
+        };
+        if let Value::Integer(number) = value.0.value {
+            return size(number as f64).map(Self::Fixed);
+        }
+        let text = value.text("a number of occupants").map_err(|wrong| wrong.help(HELP))?;
+        let wrong =
+            || Wrong::new(format!("must be a number of occupants, not \"{}\"", shorten(text))).help(HELP);
+        let (name, numbers) = call(text).ok_or_else(wrong)?;
+        match (name, numbers.as_slice()) {
+            ("uniform", &[low, high]) if low <= high => Ok(Self::Uniform(size(low)?, size(high)?)),
+            ("zipf", &[exponent, max]) if (0.1..=5.0).contains(&exponent) => {
+                Ok(Self::Zipf { exponent, max: size(max)? })
+            }
             _ => Err(wrong()),
         }
     }

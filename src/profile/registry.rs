@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use crate::profile::keys::{Keys, Reported};
-use crate::profile::value::SizeDistribution;
+use crate::profile::value::{DurationDistribution, SizeDistribution};
+use crate::units::Rate;
 
 /// The activities a profile may name, and the vocabulary its SLOs may use.
 pub trait Registry {
@@ -31,6 +32,45 @@ pub trait Planned {
 
     /// How large its stanzas' bodies are, where they have one.
     fn size(&self) -> Option<&SizeDistribution>;
+
+    /// The rooms it needs.
+    fn rooms(&self) -> Option<&Rooms> {
+        None
+    }
+
+    /// How sessions end and for how long, for activities that end them.
+    fn absence(&self) -> Option<&Absence> {
+        None
+    }
+}
+
+/// The rooms of an activity, and who is in them: a pure function of the profile, so that runs can be compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rooms {
+    /// How many occupants each room has, the largest first.
+    pub sizes: Vec<u32>,
+    /// When their users join.
+    pub join: Join,
+}
+
+/// When a user joins its rooms.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Join {
+    /// As soon as it is online.
+    Login,
+    /// All of them from the beginning of the phase of this name on, at so many joins per second; at once without a rate.
+    Phase(String, Option<Rate>),
+}
+
+/// How sessions end and for how long.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Absence {
+    /// How long a session lasts, where the activity has no rate of its own.
+    pub session: Option<DurationDistribution>,
+    /// How long a user stays away.
+    pub away: DurationDistribution,
+    /// The share of sessions that are cut without a word, 0 to 1; the others close their stream.
+    pub cut: f64,
 }
 
 /// Whom an activity's stanzas are for.
@@ -38,8 +78,14 @@ pub trait Planned {
 pub enum Recipients {
     /// The user's own server: no second user is needed.
     Server,
+    /// Nobody: the user's own session ends and comes back ([`Planned::absence`]).
+    Oneself,
+    /// The occupants of one of the sender's rooms ([`Planned::rooms`]).
+    Room,
     /// One of the sender's contacts.
     Contact,
+    /// All of the sender's contacts who are online.
+    Contacts,
     /// Any other user planned to be online.
     Online,
 }
@@ -108,8 +154,16 @@ pub enum Shape {
     Rate,
     /// A rate in all or per user: `"200/s"`, `"2/min per user"`.
     PaceRate,
+    /// A share, as a number from 0 to 1 or as `"20%"`.
+    Share,
+    /// A duration, fixed or drawn: `"30s"`, `"uniform(10s, 1min)"`, `"exponential(5min)"`, `"lognormal(5min, 1.0)"`.
+    Durations,
+    /// Room sizes: a number, `"uniform(5, 50)"` or `"zipf(1.1, 200)"`.
+    RoomSizes,
     /// A size in bytes: a number, `"uniform(24, 400)"` or `"lognormal(80, 0.8)"`.
     Size,
+    /// A text of this form, a regular expression.
+    Form(&'static str),
     /// A contact graph: `"ring"`, `"random"` or `"zipf(1.1)"`.
     Graph,
     /// Users online: a number, a share (`"50%"`), or a table of numbers per group.
@@ -122,6 +176,8 @@ pub enum Shape {
 pub struct Vocabulary {
     /// Operations that are measured whatever the activities are (`login`, …).
     pub operations: &'static [&'static str],
+    /// How an operation can end (`ok`, `failed-throttled`), and the families of such (`failed`).
+    pub outcomes: &'static [&'static str],
     /// The columns of every ledger (`lost`, …).
     pub ledger_columns: &'static [&'static str],
     /// The shortest body that can hold a token, bytes.

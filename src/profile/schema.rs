@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::load::PROFILE_KEYS;
+use super::read::abort::ABORT_KEYS;
 use super::read::activities::ACTIVITY_KEYS;
 use super::read::phases::PHASE_KEYS;
 use super::read::target::TARGET_KEYS;
@@ -26,6 +27,7 @@ pub fn schema<R: Registry>(registry: &R) -> Value {
         ("phase", list(&object(PHASE_KEYS, "A stretch of the run."))),
         ("activity", list(&json!({ "oneOf": kinds }))),
         ("slo", slo()),
+        ("abort", object(ABORT_KEYS, "What ends the run early.")),
     ] {
         schema["properties"][section] = value;
     }
@@ -36,7 +38,9 @@ fn activity(kind: &str, summary: &str, keys: &[KeySpec]) -> Value {
     let all: Vec<KeySpec> = ACTIVITY_KEYS.iter().chain(keys).copied().collect();
     let mut schema = object(&all, summary);
     schema["properties"]["kind"] = json!({ "const": kind, "description": summary });
-    schema["oneOf"] = json!([{ "required": ["rate"] }, { "required": ["every"] }]);
+    let paces =
+        ["rate", "every", "session"].into_iter().filter(|pace| all.iter().any(|spec| spec.name == *pace));
+    schema["oneOf"] = paces.map(|pace| json!({ "required": [pace] })).collect();
     schema
 }
 
@@ -94,6 +98,17 @@ fn shape(shape: Shape) -> Value {
         Shape::Size => {
             json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, pattern(r"^(uniform|lognormal)\s*\(.*\)$")] })
         }
+        Shape::Share => json!({ "anyOf": [
+            { "type": "number", "minimum": 0, "maximum": 1 },
+            pattern(r"^[0-9.]+\s*%$"),
+        ] }),
+        Shape::Durations => {
+            pattern(r"^((\s*[0-9]+\s*[a-zA-Zµ]+)+|(uniform|exponential|lognormal)\s*\(.*\))$")
+        }
+        Shape::RoomSizes => {
+            json!({ "anyOf": [{ "type": "integer", "minimum": 2 }, pattern(r"^(uniform|zipf)\s*\(.*\)$")] })
+        }
+        Shape::Form(form) => pattern(form),
         Shape::Graph => pattern(r"^(ring|random|zipf\s*\(.*\))$"),
         Shape::Online => json!({ "anyOf": [
             { "type": "integer", "minimum": 0 },

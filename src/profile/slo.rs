@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use crate::units::{Quantile, Rate};
 
-/// One objective, for every measured phase.
+/// One objective.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slo {
-    /// Its name as the profile spells it (`message.delivery.p99`).
+    /// Its name as the profile spells it (`message.delivery.p99`, `steady/message.delivery.p99`).
     pub name: String,
+    /// The phase it holds in; `None` for every measured one. Only an objective on logins may name a phase that is not
+    /// measured: that is where most of them happen.
+    pub phase: Option<String>,
     /// Its bound as the profile spells it (`<= 250ms`).
     pub text: String,
     /// What is looked at.
@@ -20,10 +23,18 @@ pub struct Slo {
 /// What an objective looks at.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Metric {
-    /// A percentile of an operation's response time over all attempted ones; the bound is a [`Bound::Time`].
-    Response(String, Quantile),
+    /// A statistic of an operation's response time over all attempted ones; the bound is a [`Bound::Time`].
+    Response(String, Statistic),
     /// Completed operations per second; the bound is a [`Bound::Rate`].
     Throughput(String),
+    /// How many of an operation's attempts ended in one way; the bound is a [`Bound::Count`], or a [`Bound::Share`] of the
+    /// attempts (for what is indeterminate: of everything asked).
+    Outcome {
+        /// The operation (`login`).
+        operation: String,
+        /// An outcome (`failed-throttled`), or a family of them (`failed`).
+        outcome: String,
+    },
     /// A ledger's column; the bound is a [`Bound::Count`], or a [`Bound::Share`] of `expected`.
     Ledger {
         /// The ledger (`message`).
@@ -31,6 +42,29 @@ pub enum Metric {
         /// Its column (`lost`).
         column: String,
     },
+}
+
+impl Metric {
+    /// The operation it is about, if it is about one.
+    pub fn operation(&self) -> Option<&str> {
+        match self {
+            Self::Response(operation, _) | Self::Throughput(operation) | Self::Outcome { operation, .. } => {
+                Some(operation)
+            }
+            Self::Ledger { .. } => None,
+        }
+    }
+}
+
+/// A statistic of a time. What never completed counts as infinite in each of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Statistic {
+    /// `p99`
+    Percentile(Quantile),
+    /// `mean`
+    Mean,
+    /// `max`
+    Max,
 }
 
 /// A comparison with a bound.

@@ -17,6 +17,8 @@ pub enum Pace {
     PerUser(Rate),
     /// Every so long for each planned-online user, each at its own fixed phase (`every = "5s"`).
     Every(Duration),
+    /// At the end of each session, for activities that end them (`session = "exponential(5min)"`).
+    Session(DurationDistribution),
 }
 
 impl Pace {
@@ -27,6 +29,7 @@ impl Pace {
             Self::Total(rate) => rate.as_per_second(),
             Self::PerUser(rate) => rate.as_per_second() * users,
             Self::Every(period) => users / period.as_secs_f64(),
+            Self::Session(length) => users / length.mean().as_secs_f64(),
         };
         Rate::per_second(per_second).unwrap_or(Rate::ZERO)
     }
@@ -36,7 +39,7 @@ impl Pace {
     pub const fn factor_before_first_phase(self) -> f64 {
         match self {
             Self::Total(_) => 0.0,
-            Self::PerUser(_) | Self::Every(_) => 1.0,
+            Self::PerUser(_) | Self::Every(_) | Self::Session(_) => 1.0,
         }
     }
 }
@@ -47,6 +50,7 @@ impl fmt::Display for Pace {
             Self::Total(rate) => write!(f, "{rate}"),
             Self::PerUser(rate) => write!(f, "{rate} per user"),
             Self::Every(period) => write!(f, "every {}", show_duration(*period)),
+            Self::Session(length) => write!(f, "after sessions of {length}"),
         }
     }
 }
@@ -140,6 +144,102 @@ impl fmt::Display for SizeDistribution {
                 write!(f, "lognormal({median_bytes}, {sigma}) bytes")
             }
         }
+    }
+}
+
+/// How long something lasts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum DurationDistribution {
+    /// Always this long.
+    Fixed(Duration),
+    /// Anything from the first to the second, equally likely.
+    Uniform(Duration, Duration),
+    /// Memoryless, with this mean.
+    Exponential(Duration),
+    /// Log-normal: half are shorter than `median`; `sigma` is the standard deviation of the logarithm.
+    LogNormal {
+        /// The median.
+        median: Duration,
+        /// The standard deviation of the natural logarithm.
+        sigma: f64,
+    },
+}
+
+impl DurationDistribution {
+    /// The longest ever drawn: a heavy tail must not outlive every run by more than this.
+    const LONGEST: Duration = Duration::from_hours(24 * 7);
+
+    /// One duration. Draws twice whatever the outcome, so that a seed means the same for ever.
+    pub fn sample(&self, draw: &mut impl Rng) -> Duration {
+        let (first, second) = (unit(draw), unit(draw));
+        let drawn = match *self {
+            Self::Fixed(duration) => duration.as_secs_f64(),
+            Self::Uniform(low, high) => {
+                (high.as_secs_f64() - low.as_secs_f64()).mul_add(first, low.as_secs_f64())
+            }
+            Self::Exponential(mean) => -mean.as_secs_f64() * first.ln(),
+            Self::LogNormal { median, sigma } => {
+                let normal = (-2.0 * first.ln()).sqrt() * (TAU * second).cos();
+                median.as_secs_f64() * (sigma * normal).exp()
+            }
+        };
+        Duration::from_secs_f64(drawn.clamp(0.0, Self::LONGEST.as_secs_f64()))
+    }
+
+    /// The expected duration, before the longest is cut off.
+    pub fn mean(&self) -> Duration {
+        match *self {
+            Self::Fixed(duration) | Self::Exponential(duration) => duration,
+            Self::Uniform(low, high) => (low + high) / 2,
+            Self::LogNormal { median, sigma } => median.mul_f64((sigma * sigma / 2.0).exp()),
+        }
+    }
+}
+
+impl fmt::Display for DurationDistribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(duration) => write!(f, "{}", show_duration(*duration)),
+            Self::Uniform(low, high) => {
+                write!(f, "uniform({}, {})", show_duration(*low), show_duration(*high))
+            }
+            Self::Exponential(mean) => write!(f, "exponential({})", show_duration(*mean)),
+            Self::LogNormal { median, sigma } => write!(f, "lognormal({}, {sigma})", show_duration(*median)),
+        }
+    }
+}
+
+/// How many occupants rooms have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RoomSizes {
+    /// All the same.
+    Fixed(u32),
+    /// From the first to the second, in even steps.
+    Uniform(u32, u32),
+    /// By rank: the largest has `max`, the n-th `max / n^exponent`, none fewer than two.
+    Zipf {
+        /// How steeply sizes fall.
+        exponent: f64,
+        /// The largest room.
+        max: u32,
+    },
+}
+
+impl RoomSizes {
+    /// The sizes of so many rooms, the largest first: of a distribution its quantiles, so that nothing is left to chance.
+    pub fn of(&self, rooms: u32) -> Vec<u32> {
+        (0..rooms)
+            .map(|rank| match *self {
+                Self::Fixed(size) => size,
+                Self::Uniform(low, high) => {
+                    let share = if rooms > 1 { f64::from(rank) / f64::from(rooms - 1) } else { 0.5 };
+                    f64::from(high - low).mul_add(-share, f64::from(high)).round() as u32
+                }
+                Self::Zipf { exponent, max } => {
+                    ((f64::from(max) / f64::from(rank + 1).powf(exponent)).round() as u32).max(2)
+                }
+            })
+            .collect()
     }
 }
 

@@ -175,12 +175,13 @@ impl Ledger {
         Some(Sample::ended(operation, group, intended, Outcome::Failed(class)))
     }
 
-    /// These users' streams ended or began at `at`: what is open from or to them and not overdue is indeterminate.
+    /// These users' streams ended at `at`: what was handed over by then, is open from or to them and not overdue is
+    /// indeterminate.
     pub fn void(&mut self, is_voided: impl Fn(UserIndex) -> bool, at: Offset, ended: &mut Vec<Sample>) {
         self.skip_closed();
         for index in (self.oldest_open - self.base) as usize..self.entries.len() {
             let entry = self.entries[index];
-            if entry.state != State::Open {
+            if entry.state != State::Open || entry.offered > at {
                 continue;
             }
             let reason = if is_voided(UserIndex(entry.sender)) {

@@ -95,7 +95,8 @@ fn subject(result: &RunResult) -> String {
     let target = result.target.urls.join(", ");
     let server = result.target.identity.as_ref();
     let server = server.map_or_else(String::new, |server| format!(" ({} {})", server.name, server.version));
-    let measured = result.phases.iter().filter(|phase| phase.measured).map(seconds_of).sum::<f64>();
+    let phases = result.phases.iter().filter(|phase| phase.measured);
+    let measured = phases.map(|phase| window_of(result, phase).seconds()).sum::<f64>();
     format!("{} against {target}{server}, {} measured", result.profile.name, bound(&span(measured)))
 }
 
@@ -158,14 +159,19 @@ fn measurements(page: &mut Page, result: &RunResult) {
         return;
     }
     for phase in result.phases.iter().filter(|phase| phase.measured) {
-        page.title(&format!("Phase {}, {} measured", phase.name, span(seconds_of(phase))));
+        let window = window_of(result, phase);
+        page.title(&format!("Phase {}, {} measured", phase.name, span(window.seconds())));
+        if window.seconds() <= 0.0 {
+            page.line(1, "The run ended before this phase began.");
+            continue;
+        }
         if phase.operations.is_empty() {
             page.line(1, "No operation was attempted in this phase.");
             continue;
         }
         page.table(&tables::times(&headliners(&phase.operations), page.width()));
         page.gap();
-        page.table(&tables::throughput(&headliners(&phase.operations), phase, &result.series, page.width()));
+        page.table(&tables::throughput(&headliners(&phase.operations), window, &result.series, page.width()));
     }
     let elsewhere = elsewhere(result);
     if !elsewhere.is_empty() {
@@ -273,8 +279,23 @@ fn ending(page: &mut Page, result: &RunResult, place: Option<&str>) {
     }
 }
 
-fn seconds_of(phase: &Phase) -> f64 {
-    (phase.end_s - phase.start_s).max(0.0)
+/// A stretch of the run, seconds since its epoch.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    start_s: f64,
+    end_s: f64,
+}
+
+impl Window {
+    fn seconds(self) -> f64 {
+        (self.end_s - self.start_s).max(0.0)
+    }
+}
+
+/// A phase as far as the run came.
+fn window_of(result: &RunResult, phase: &Phase) -> Window {
+    let until = result.ended_early.as_ref().map_or(f64::INFINITY, |early| early.at_s);
+    Window { start_s: phase.start_s, end_s: phase.end_s.min(until) }
 }
 
 fn span(seconds: f64) -> String {

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Exit, ExitReason, Generator, Host, KeyCache, Layout, Ledgers, Profile, RunResult, SCHEMA, SchemaVersion,
-    Slo, Target, Tool, Totals, Verdict, VerdictState,
+    EndedEarly, Exit, ExitReason, Generator, Host, KeyCache, Layout, Ledgers, Phase, Profile, RoomOrder,
+    RunResult, SCHEMA, SchemaVersion, Series, Slo, Target, Tool, Totals, Traffic, Verdict, VerdictState,
 };
 
 /// What is known before a run begins; the journal's header.
@@ -35,6 +35,9 @@ pub struct Preamble {
 /// What is known only at the end; the journal's last record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conclusion {
+    /// Why the run ended before its plan did, if it did.
+    #[serde(default)]
+    pub ended_early: Option<EndedEarly>,
     /// Whether the numbers can be trusted.
     pub verdict: Verdict,
     /// The exit code and its reasons.
@@ -49,20 +52,28 @@ pub struct Conclusion {
     pub generator: Generator,
     /// The accounts per phase, settled.
     pub ledgers: Vec<Ledgers>,
+    /// Stanzas written and read, per phase; empty where nobody counted.
+    #[serde(default)]
+    pub stanzas: Vec<(u64, u64)>,
+    /// Whether rooms kept one order.
+    #[serde(default)]
+    pub room_order: Option<RoomOrder>,
 }
 
 impl Conclusion {
     /// What can be said of a run that never came to its end: open entries are indeterminate, the verdict is
-    /// interrupted, objectives are not judged.
+    /// interrupted, objectives are not judged. `end_s` is when it was last heard of, seconds since its epoch.
     pub fn of_a_killed_run(
         preamble: &Preamble,
         mut ledgers: Vec<Ledgers>,
         generator: Generator,
         keys: KeyCache,
+        end_s: f64,
     ) -> Self {
         ledgers.iter_mut().for_each(Ledgers::close);
         let note = "the run was killed before its end: this is what its journal holds".to_owned();
         Self {
+            ended_early: Some(EndedEarly { reason: "killed".to_owned(), at_s: end_s }),
             verdict: Verdict {
                 state: VerdictState::Interrupted,
                 evidence: Vec::new(),
@@ -74,16 +85,22 @@ impl Conclusion {
             keys,
             generator,
             ledgers,
+            stanzas: Vec::new(),
+            room_order: None,
         }
     }
 }
 
 /// The result of a run. `complete` says whether the run itself came to its end and drew the conclusion.
 pub fn assemble(preamble: Preamble, totals: &Totals, conclusion: Conclusion, complete: bool) -> RunResult {
-    let Conclusion { verdict, exit, slo, target, keys, generator, ledgers } = conclusion;
+    let Conclusion { ended_early, verdict, exit, slo, target, keys, generator, ledgers, stanzas, room_order } =
+        conclusion;
+    let series = totals.series();
+    let phases = with_traffic(totals.phases(&ledgers), &stanzas, &series);
     RunResult {
         schema: SCHEMA,
         complete,
+        ended_early,
         verdict,
         exit,
         tool: preamble.tool,
@@ -97,10 +114,23 @@ pub fn assemble(preamble: Preamble, totals: &Totals, conclusion: Conclusion, com
         slo,
         operations: totals.operations(),
         ledger: Ledgers::sum(&ledgers),
-        phases: totals.phases(&ledgers),
+        phases,
         errors: totals.errors(),
         keys,
         generator,
-        series: totals.series(),
+        series,
+        room_order,
     }
+}
+
+/// The phases with what went over the wire in each: bytes are of its whole seconds.
+fn with_traffic(mut phases: Vec<Phase>, stanzas: &[(u64, u64)], series: &Series) -> Vec<Phase> {
+    for (phase, &(written, read)) in phases.iter_mut().zip(stanzas) {
+        // A run that ended early has no later seconds.
+        let sum = |column: &[u64]| -> u64 {
+            column.iter().take(phase.end_s as usize).skip(phase.start_s as usize).sum()
+        };
+        phase.traffic = Some(Traffic::of(written, read, sum(&series.bytes_out), sum(&series.bytes_in)));
+    }
+    phases
 }

@@ -9,7 +9,7 @@
 //! [`SIZE_MAX`].
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -197,13 +197,11 @@ pub fn read(path: &Path) -> Result<RunResult, ReadError> {
         Err(error) => return Err(fail(error)),
     };
     let mut input = BufReader::new(file);
-    let mut first = [0];
-    let length = input.read(&mut first).map_err(fail)?;
-    input.rewind().map_err(fail)?;
-    match (length, first[0]) {
-        (0, _) => Err(ReadError::NotAResult { path: path.to_owned(), why: "it is empty".to_owned() }),
-        (_, b'0'..=b'9' | b'a'..=b'f') => read_journal(path).map(Journal::into_result),
-        _ => read_result(path, input),
+    let head = input.fill_buf().map_err(fail)?;
+    match head.first() {
+        None => Err(ReadError::NotAResult { path: path.to_owned(), why: "it is empty".to_owned() }),
+        Some(_) if journal::begins(head) => read_journal(path).map(Journal::into_result),
+        Some(_) => read_result(path, input),
     }
 }
 
@@ -220,7 +218,7 @@ fn read_result(path: &Path, input: impl Read) -> Result<RunResult, ReadError> {
     if bytes.len() as u64 > SIZE_MAX {
         return Err(ReadError::TooLarge(path.to_owned()));
     }
-    parse(&bytes).map_err(|error| error.at(path))
+    parse(&bytes).map_err(|error| error.at(path, &bytes))
 }
 
 /// Reads a result from memory: first its version, so that another version's shape is no riddle.
@@ -240,16 +238,23 @@ enum ParseError {
 }
 
 impl ParseError {
-    fn at(self, path: &Path) -> ReadError {
+    fn at(self, path: &Path, bytes: &[u8]) -> ReadError {
         let path = path.to_owned();
         match self {
             Self::Version(source) => ReadError::Version { path, source },
-            Self::Json(error) if error.is_eof() => {
+            Self::Json(error) if error.is_eof() || (error.is_syntax() && is_at_end(&error, bytes)) => {
                 ReadError::Truncated { path, line: error.line(), column: error.column() }
             }
             Self::Json(error) => ReadError::NotAResult { path, why: error.to_string() },
         }
     }
+}
+
+/// A number or word cut in its middle is a mistake in the grammar, and nothing stands behind it.
+fn is_at_end(error: &serde_json::Error, bytes: &[u8]) -> bool {
+    let lines = bytes.split(|&byte| byte == b'\n');
+    let (number, last) = lines.enumerate().last().unwrap_or_default();
+    bytes.first() == Some(&b'{') && (error.line(), error.column()) == (number + 1, last.len())
 }
 
 impl From<serde_json::Error> for ParseError {

@@ -61,6 +61,13 @@ enum RecordRef<'a> {
 /// The checksum that stands before a line's JSON.
 const CHECKSUM_DIGITS: usize = 8;
 
+/// Whether a file that begins with these bytes may be a journal, or what a kill left of one.
+pub(super) fn begins(head: &[u8]) -> bool {
+    let (sum, rest) = head.split_at_checked(CHECKSUM_DIGITS).unwrap_or((head, b""));
+    let digits = sum.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    digits && rest.first().is_none_or(|&byte| byte == b' ')
+}
+
 fn checksum(json: &[u8]) -> String {
     format!("{:08x}", crc32fast::hash(json))
 }

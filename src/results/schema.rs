@@ -20,6 +20,9 @@ pub struct RunResult {
     pub schema: SchemaVersion,
     /// Whether the run came to its end and said so. False: folded from the journal of a run that was killed.
     pub complete: bool,
+    /// Why the run ended before its plan did, and when; null where it did not.
+    #[serde(default)]
+    pub ended_early: Option<EndedEarly>,
     /// Whether the numbers can be trusted, and why.
     pub verdict: Verdict,
     /// The exit code and everything that speaks for one.
@@ -57,11 +60,23 @@ pub struct RunResult {
     pub generator: Generator,
     /// The run second by second.
     pub series: Series,
+    /// Whether rooms kept one order; absent where nothing was said in any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_order: Option<RoomOrder>,
 }
 
 /// The JSON Schema of [`RunResult`], made from the types.
 pub fn result_schema() -> serde_json::Value {
     schema_for!(RunResult).to_value()
+}
+
+/// A run that ended before its plan did. What was intended after that instant was never begun.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EndedEarly {
+    /// What ended it, in one line: a rule of `[abort]` with what was seen, or its user.
+    pub reason: String,
+    /// When, seconds since the run's epoch. Phases that begin later were not reached.
+    pub at_s: f64,
 }
 
 /// Whether the numbers can be trusted.
@@ -174,6 +189,47 @@ pub struct Phase {
     pub operations: BTreeMap<String, Operation>,
     /// The accounts of messages.
     pub ledger: Ledgers,
+    /// Everything that went over the wire meanwhile, asked for or not; absent in results before 1.1 and in a journal's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
+}
+
+/// What went over the wire in a phase, by the instant it was read or written. Stanzas are counted from binding on; streams'
+/// negotiation has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Traffic {
+    /// Stanzas written by users.
+    pub stanzas_out: u64,
+    /// Stanzas read by users.
+    pub stanzas_in: u64,
+    /// Stanzas read for each one written: what the server makes of the load. Null where none was written.
+    pub amplification: Option<f64>,
+    /// Bytes written to sockets, of the phase's whole seconds.
+    pub bytes_out: u64,
+    /// Bytes read from sockets, of the phase's whole seconds.
+    pub bytes_in: u64,
+}
+
+impl Traffic {
+    /// From what was counted.
+    pub fn of(stanzas_out: u64, stanzas_in: u64, bytes_out: u64, bytes_in: u64) -> Self {
+        let amplification = (stanzas_out > 0).then(|| stanzas_in as f64 / stanzas_out as f64);
+        Self { stanzas_out, stanzas_in, amplification, bytes_out, bytes_in }
+    }
+}
+
+/// Whether all occupants of a room saw its messages in one order (XEP-0045 leaves the order to the room, and a room has one).
+/// Two occupants are compared who were there from the first message to the last and saw equally many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RoomOrder {
+    /// Rooms in which anything was said.
+    pub rooms: u64,
+    /// Occupants compared.
+    pub compared: u64,
+    /// Of them, those who saw another order than most of their room.
+    pub differing: u64,
+    /// Occupants not compared: they came later, left, or missed a copy.
+    pub not_compared: u64,
 }
 
 /// An objective in one measured phase, and what became of it.

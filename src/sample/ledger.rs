@@ -28,6 +28,15 @@ impl LedgerKind {
             Self::Presence => "presence",
         }
     }
+
+    /// The operations whose samples are its entries, one by one.
+    pub const fn operations(self) -> &'static [&'static str] {
+        match self {
+            Self::Message => &["message.delivery"],
+            Self::Groupchat => &["groupchat.delivery", "groupchat.echo"],
+            Self::Presence => &["presence.delivery"],
+        }
+    }
 }
 
 /// The columns of one account. `expected = delivered + lost + failed + indeterminate`, exactly, once it is settled.
@@ -130,6 +139,17 @@ pub enum Note {
     },
 }
 
+impl Note {
+    /// Whose entry it is about.
+    pub const fn sender(&self) -> UserIndex {
+        match self {
+            Self::Expect(expect) => expect.token.sender,
+            Self::Arrive(arrive) => arrive.token.sender,
+            Self::Fail { token, .. } => token.sender,
+        }
+    }
+}
+
 /// An entry as it opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expect {
@@ -154,8 +174,22 @@ pub struct Arrive {
     pub recipient: UserIndex,
     /// When the read that brought its last byte returned.
     pub done: Offset,
-    /// Whether it is marked as stored (XEP-0203) or came before the reader's session could have been owed it.
+    /// Whether it is marked as stored (XEP-0203).
     pub stored: bool,
     /// Whether the body carries the same token as the id.
     pub intact: bool,
+    /// The room it came from; [`Place::NOWHERE`] for everything else.
+    pub place: Place,
+    /// Since when the reader is there to be sent things: its session's beginning, or its last joining or leaving of a room. The
+    /// reader's worker fills it in.
+    pub since: Offset,
+}
+
+/// A room, as an index over all rooms of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place(pub u32);
+
+impl Place {
+    /// No room.
+    pub const NOWHERE: Self = Self(u32::MAX);
 }

@@ -20,6 +20,46 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: &'static [Self] = &[
+        Self::Ok,
+        Self::Late,
+        Self::Lost,
+        Self::Timeout,
+        Self::Failed(ErrorClass::Server),
+        Self::Failed(ErrorClass::Throttled),
+        Self::Failed(ErrorClass::Policy),
+        Self::Failed(ErrorClass::Protocol),
+        Self::Failed(ErrorClass::Network),
+        Self::Failed(ErrorClass::Local),
+        Self::Failed(ErrorClass::Misuse),
+        Self::Unsent(Unsent::SenderOffline),
+        Self::Unsent(Unsent::RecipientOffline),
+        Self::Unsent(Unsent::NotJoined),
+        Self::Unsent(Unsent::NotSubscribed),
+        Self::Unsent(Unsent::QueueFull),
+        Self::Unsent(Unsent::OurLimit),
+        Self::Unsent(Unsent::Stopped),
+        Self::Indeterminate(Indeterminate::RecipientStream),
+        Self::Indeterminate(Indeterminate::RecipientStay),
+        Self::Indeterminate(Indeterminate::SenderStream),
+        Self::Indeterminate(Indeterminate::NeverSent),
+        Self::Indeterminate(Indeterminate::Interrupted),
+    ];
+
+    /// The names of [`Outcome::ALL`], behind those of the families that have several.
+    pub const NAMES: &'static [&'static str] = &{
+        let mut names = ["failed"; 3 + Self::ALL.len()];
+        names[1] = "unsent";
+        names[2] = "indeterminate";
+        let mut index = 0;
+        while index < Self::ALL.len() {
+            names[3 + index] = Self::ALL[index].as_str();
+            index += 1;
+        }
+        names
+    };
+
     /// Whether there are four instants for it.
     pub const fn is_completed(self) -> bool {
         matches!(self, Self::Ok | Self::Late)
@@ -98,6 +138,10 @@ pub enum Unsent {
     SenderOffline,
     /// The recipient was not online when it should have been.
     RecipientOffline,
+    /// The sender was not in the room when it should have been.
+    NotJoined,
+    /// The server's roster lacks the subscription this copy needs (RFC 6121 §3).
+    NotSubscribed,
     /// The connection's queue of bytes the peer does not read is full.
     QueueFull,
     /// Our doing: the ledger is full, or somebody it takes is offline for a limit of this machine or for a login that could not
@@ -117,6 +161,8 @@ impl Unsent {
         match self {
             Self::SenderOffline => "unsent-sender-offline",
             Self::RecipientOffline => "unsent-recipient-offline",
+            Self::NotJoined => "unsent-not-joined",
+            Self::NotSubscribed => "unsent-not-subscribed",
             Self::QueueFull => "unsent-queue-full",
             Self::OurLimit => "unsent-our-limit",
             Self::Stopped => "unsent-stopped",
@@ -129,6 +175,8 @@ impl Unsent {
 pub enum Indeterminate {
     /// The recipient's stream ended or began between sent and deadline.
     RecipientStream,
+    /// The recipient left the room, or was put out of it, between sent and deadline.
+    RecipientStay,
     /// The sender's stream ended before the answer.
     SenderStream,
     /// The bytes were still in our queue when the stream or the run ended.
@@ -141,6 +189,7 @@ impl Indeterminate {
     const fn as_outcome(self) -> &'static str {
         match self {
             Self::RecipientStream => "indeterminate-recipient-stream",
+            Self::RecipientStay => "indeterminate-recipient-stay",
             Self::SenderStream => "indeterminate-sender-stream",
             Self::NeverSent => "indeterminate-never-sent",
             Self::Interrupted => "indeterminate-interrupted",
@@ -171,5 +220,57 @@ impl Fault {
             text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(Self::TEXT_MAX).collect()
         };
         Self { class, step, condition: clean(condition), text: clean(text) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A new variant does not compile here until it is named, and is missing in the list until it stands there too.
+    const fn next(outcome: Outcome) -> Option<Outcome> {
+        Some(match outcome {
+            Outcome::Ok => Outcome::Late,
+            Outcome::Late => Outcome::Lost,
+            Outcome::Lost => Outcome::Timeout,
+            Outcome::Timeout => Outcome::Failed(ErrorClass::Server),
+            Outcome::Failed(ErrorClass::Server) => Outcome::Failed(ErrorClass::Throttled),
+            Outcome::Failed(ErrorClass::Throttled) => Outcome::Failed(ErrorClass::Policy),
+            Outcome::Failed(ErrorClass::Policy) => Outcome::Failed(ErrorClass::Protocol),
+            Outcome::Failed(ErrorClass::Protocol) => Outcome::Failed(ErrorClass::Network),
+            Outcome::Failed(ErrorClass::Network) => Outcome::Failed(ErrorClass::Local),
+            Outcome::Failed(ErrorClass::Local) => Outcome::Failed(ErrorClass::Misuse),
+            Outcome::Failed(ErrorClass::Misuse) => Outcome::Unsent(Unsent::SenderOffline),
+            Outcome::Unsent(Unsent::SenderOffline) => Outcome::Unsent(Unsent::RecipientOffline),
+            Outcome::Unsent(Unsent::RecipientOffline) => Outcome::Unsent(Unsent::NotJoined),
+            Outcome::Unsent(Unsent::NotJoined) => Outcome::Unsent(Unsent::NotSubscribed),
+            Outcome::Unsent(Unsent::NotSubscribed) => Outcome::Unsent(Unsent::QueueFull),
+            Outcome::Unsent(Unsent::QueueFull) => Outcome::Unsent(Unsent::OurLimit),
+            Outcome::Unsent(Unsent::OurLimit) => Outcome::Unsent(Unsent::Stopped),
+            Outcome::Unsent(Unsent::Stopped) => Outcome::Indeterminate(Indeterminate::RecipientStream),
+            Outcome::Indeterminate(Indeterminate::RecipientStream) => {
+                Outcome::Indeterminate(Indeterminate::RecipientStay)
+            }
+            Outcome::Indeterminate(Indeterminate::RecipientStay) => {
+                Outcome::Indeterminate(Indeterminate::SenderStream)
+            }
+            Outcome::Indeterminate(Indeterminate::SenderStream) => {
+                Outcome::Indeterminate(Indeterminate::NeverSent)
+            }
+            Outcome::Indeterminate(Indeterminate::NeverSent) => {
+                Outcome::Indeterminate(Indeterminate::Interrupted)
+            }
+            Outcome::Indeterminate(Indeterminate::Interrupted) => return None,
+        })
+    }
+
+    #[test]
+    fn every_outcome_stands_in_the_list_and_its_family_in_the_names() {
+        let all: Vec<Outcome> = std::iter::successors(Some(Outcome::Ok), |outcome| next(*outcome)).collect();
+        assert_eq!(Outcome::ALL, all);
+        for name in Outcome::NAMES {
+            let family = name.split_once('-').map_or(*name, |(family, _)| family);
+            assert!(Outcome::NAMES.contains(&family), "{name}");
+        }
     }
 }

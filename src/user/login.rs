@@ -14,7 +14,7 @@ use crate::user::{Beginning, Report, Said, Surroundings, ended_sample};
 use crate::xmpp::negotiation::Blame;
 use crate::xmpp::{
     Bound, ClientConfig, Element, ElementKind, Failure, Flow, Header, Negotiation, Progress, ReadError, Step,
-    write,
+    namespaces, write,
 };
 
 /// The id of the roster request; one per stream, so it need not be unique beyond it.
@@ -87,6 +87,11 @@ impl Login {
             awaits_direct_tls: secured,
             is_open: false,
         }
+    }
+
+    /// Whether stanzas are exchanged already.
+    pub(super) const fn is_bound(&self) -> bool {
+        matches!(self.stage, Stage::Roster(_) | Stage::Presence(..))
     }
 
     /// The step under way, for errors.
@@ -296,6 +301,7 @@ impl Login {
                 let last = if bound.session { operations.session } else { operations.bind };
                 self.finish_step(last, near, words);
                 words.write(|bytes| write::roster_get(bytes, ROSTER_ID));
+                words.out.stanzas.written += 1;
                 self.stage = Stage::Roster(bound);
             }
         }
@@ -318,7 +324,11 @@ impl Login {
             return Err(Failed { fault, may_retry: true });
         }
         self.finish_step(near.operations.roster, near, words);
+        if near.wants_roster {
+            words.out.reports.push(Report::Subscribers(subscribers(element)));
+        }
         words.write(write::presence);
+        words.out.stanzas.written += 1;
         if let Stage::Roster(bound) = &self.stage {
             self.stage = Stage::Presence(bound.clone(), 0);
         }
@@ -331,6 +341,15 @@ impl Login {
         words.out.reports.push(Report::Sample(sample));
         self.step_began = near.now;
     }
+}
+
+/// Of a roster result, whom it lets see one's presence.
+fn subscribers(roster: &Element<'_>) -> Vec<Box<str>> {
+    let query = roster.child("query", namespaces::ROSTER);
+    let items = query.iter().flat_map(Element::children).filter(|item| item.local() == "item");
+    let seeing =
+        items.filter(|item| matches!(item.attribute("subscription").as_deref(), Some("both" | "from")));
+    seeing.filter_map(|item| Some(item.attribute("jid")?.as_ref().into())).collect()
 }
 
 /// A negotiation that failed, as it is counted and shown.

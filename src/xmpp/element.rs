@@ -179,8 +179,13 @@ impl<'a> Element<'a> {
 
     /// The body's first bytes, up to its first reference or tag: where a token stands. Never allocates.
     pub fn body_prefix(&self) -> Option<&[u8]> {
-        let body = self.child("body", &self.namespace())?;
-        Some(match Tokens::new(body.content).next() {
+        self.child_prefix("body")
+    }
+
+    /// The first bytes of the first child with this name in the element's own namespace, as of a body.
+    pub fn child_prefix(&self, local: &str) -> Option<&[u8]> {
+        let child = self.child(local, &self.namespace())?;
+        Some(match Tokens::new(child.content).next() {
             Some(Token::Text(raw)) => &raw[..memchr::memchr(b'&', raw).unwrap_or(raw.len())],
             Some(Token::CData(inside)) => inside,
             _ => b"",

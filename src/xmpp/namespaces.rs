@@ -26,6 +26,12 @@ pub const ROSTER: &str = "jabber:iq:roster";
 pub const ROSTER_VERSIONING: &str = "urn:xmpp:features:rosterver";
 /// Ping (XEP-0199).
 pub const PING: &str = "urn:xmpp:ping";
+/// Rooms: a client's wish to enter (XEP-0045).
+pub const MUC: &str = "http://jabber.org/protocol/muc";
+/// Rooms: what the room says to its occupants (XEP-0045).
+pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+/// Rooms: what the owner may do (XEP-0045).
+pub const MUC_OWNER: &str = "http://jabber.org/protocol/muc#owner";
 /// Stream management (XEP-0198).
 pub const STREAM_MANAGEMENT: &str = "urn:xmpp:sm:3";
 /// Client state indication (XEP-0352).

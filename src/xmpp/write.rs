@@ -36,6 +36,40 @@ pub fn presence(out: &mut Vec<u8>) {
     out.extend_from_slice(b"<presence/>");
 }
 
+/// A change of presence as it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Presence<'a> {
+    /// Whom it is directed to; none is a broadcast.
+    pub to: Option<&'a str>,
+    /// The stanza's id.
+    pub id: &'a str,
+    /// `away`, `chat`, `dnd` or `xa`; none is plainly available.
+    pub show: Option<&'static str>,
+    /// What the status begins with (a token).
+    pub head: &'a str,
+    /// The status's size in bytes, as its text (ASCII) before escaping; a shorter one than `head` is `head` alone.
+    pub status_bytes: usize,
+}
+
+/// Writes available presence whose status is `head` and padding up to `status_bytes` (RFC 6121 section 4.4).
+pub fn presence_change(out: &mut Vec<u8>, presence: &Presence<'_>) {
+    out.extend_from_slice(b"<presence");
+    if let Some(to) = presence.to {
+        attribute(out, "to", to);
+    }
+    attribute(out, "id", presence.id);
+    out.push(b'>');
+    if let Some(show) = presence.show {
+        out.extend_from_slice(b"<show>");
+        out.extend_from_slice(show.as_bytes());
+        out.extend_from_slice(b"</show>");
+    }
+    out.extend_from_slice(b"<status>");
+    escape(out, presence.head);
+    pad(out, presence.status_bytes.saturating_sub(presence.head.len()));
+    out.extend_from_slice(b"</status></presence>");
+}
+
 /// Writes unavailable presence (RFC 6121 section 4.5).
 pub fn unavailable(out: &mut Vec<u8>) {
     out.extend_from_slice(b"<presence type='unavailable'/>");

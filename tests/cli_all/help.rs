@@ -6,7 +6,7 @@ use crate::shell::Shell;
 #[test]
 fn help_is_as_reviewed() {
     let shell = Shell::new();
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 12] = [
         &[],
         &["run"],
         &["serve"],
@@ -14,8 +14,11 @@ fn help_is_as_reviewed() {
         &["profile", "check"],
         &["profile", "show"],
         &["profile", "schema"],
+        &["profile", "list"],
         &["summary"],
         &["result-schema"],
+        &["completions"],
+        &["man"],
     ];
     for words in commands {
         let said = shell.run(&[words, &["--help"]].concat());
@@ -48,9 +51,10 @@ fn the_schemas_are_json_schemas() {
 #[test]
 fn shipped_profiles_are_listed_checked_and_shown() {
     let shell = Shell::new();
-    let list = shell.run(&["profile", "list"]);
+    let list = shell.run(&["profile", "list", "--json"]);
     assert_eq!(list.code, 0);
-    let names: Vec<&str> = list.out.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let list: serde_json::Value = serde_json::from_str(&list.out).unwrap();
+    let names: Vec<&str> = list.as_array().unwrap().iter().filter_map(|one| one["name"].as_str()).collect();
     assert!(names.contains(&"quickstart"), "{names:?}");
     for name in names {
         for word in ["check", "show"] {
@@ -59,4 +63,28 @@ fn shipped_profiles_are_listed_checked_and_shown() {
         }
     }
     assert!(shell.run(&["profile", "check", "small.toml"]).out.starts_with("small.toml: ok (2 users"));
+}
+
+#[test]
+fn shells_can_complete_every_subcommand_and_man_has_a_page_for_each() {
+    let shell = Shell::new();
+    for name in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = shell.run(&["completions", name]);
+        assert_eq!((script.code, script.err.as_str()), (0, ""), "{name}");
+        assert!(script.out.contains("result-schema") && script.out.contains("seed"), "{name}");
+    }
+    assert_eq!(shell.run(&["completions", "tcsh"]).code, 2);
+    let first = shell.run(&["man"]);
+    assert_eq!((first.code, first.err.as_str()), (0, ""));
+    assert!(
+        first.out.contains(".TH xmpp\\-bench 1") || first.out.contains(".TH xmpp-bench 1"),
+        "{}",
+        first.out
+    );
+    assert_eq!(shell.run(&["man", "--dir", "man1"]).code, 0);
+    for page in ["xmpp-bench", "xmpp-bench-run", "xmpp-bench-profile", "xmpp-bench-profile-show"] {
+        let text = std::fs::read_to_string(shell.path("man1").join(format!("{page}.1"))).unwrap();
+        assert!(text.contains(".SH EXAMPLES AND NOTES\nExamples:"), "{page}");
+    }
+    assert_eq!(shell.run(&["man", "--dir", "small.toml"]).code, 2, "a file is in its place");
 }

@@ -32,7 +32,7 @@ fn a_mistake_is_named_and_ends_with_two() {
         (&["serve", "--fault", "freeze=2s"], "write it like `freeze=2s@10s`"),
         (&["serve", "--listen", "0.0.0.0:0"], "--allow-remote"),
         (&["summary", "nope.json"], "cannot read `nope.json`"),
-        (&["summary", "small.toml"], "small.toml"),
+        (&["summary", "small.toml"], "is it a profile?"),
     ];
     for (words, says) in cases {
         let said = shell.run(words);

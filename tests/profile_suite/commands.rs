@@ -1,10 +1,12 @@
 //! `profile check|show|list|schema`, as functions that write.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use xmpp_bench::cli::profile::{ProfileArgs, ProfileCommand, ProfileError, ProfileSource, run};
-
-use crate::registry::Kinds;
+use xmpp_bench::cli::profile::show::{self, Limits};
+use xmpp_bench::cli::profile::{ProfileArgs, ProfileCommand, ProfileError, ProfileSource, load, run};
+use xmpp_bench::engine::forecast::forecast;
+use xmpp_bench::profile::SHIPPED;
 
 fn source(profile: &str, set: &[&str]) -> ProfileSource {
     ProfileSource { profile: PathBuf::from(profile), set: set.iter().map(|&text| text.to_owned()).collect() }
@@ -12,7 +14,7 @@ fn source(profile: &str, set: &[&str]) -> ProfileSource {
 
 fn output(command: ProfileCommand) -> Result<String, ProfileError> {
     let mut out = Vec::new();
-    run(&ProfileArgs { command }, &Kinds, &mut out)?;
+    run(&ProfileArgs { command }, 80, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -49,31 +51,48 @@ fn paths_in_a_file_begin_at_its_folder() {
 
 #[test]
 fn show_resolves_what_a_profile_comes_to() {
-    let text = output(ProfileCommand::Show(source("quickstart", &["users.0.password=hunter2"]))).unwrap();
-    assert_eq!(text, SHOWN);
+    let source = source("quickstart", &["users.0.password=hunter2", "slo.login.p99=<= 1s"]);
+    let profile = Arc::new(load(&source).unwrap());
+    let limits = Limits { descriptors: Some(1_024), ports: Some(28_232), memory_bytes: Some(8 << 30) };
+    let mut out = Vec::new();
+    show::render(&profile, &forecast(&profile), &limits, 80, &mut out).unwrap();
+    insta::assert_snapshot!(String::from_utf8(out).unwrap());
+}
+
+#[test]
+fn shown_as_json_it_is_the_same() {
+    let text = output(ProfileCommand::Show { source: source("quickstart", &[]), json: true }).unwrap();
+    let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let forecast = &shown["forecast"];
+    assert_eq!((&forecast["peak_online"], &forecast["phases"][2]["name"]), (&1_000.into(), &"steady".into()));
+    let total = forecast["phases"][2]["operations"].as_f64().unwrap();
+    assert!((total - 6_000.0).abs() < 1.0, "300 a second for 20 s: {total}");
+    assert_eq!(shown["slo"][1], serde_json::json!({ "name": "message.lost", "bound": "== 0" }));
+    let needed = forecast["needs"]["descriptors"].as_u64().unwrap();
+    assert_eq!(needed, 2 * 1_000 + 200, "both ends of each connection are this process's");
+}
+
+#[test]
+fn what_a_room_costs_is_what_its_occupants_read() {
+    let rooms = "activity=[{kind='groupchat',rooms=10,occupants=20,rate='5/s',body=100}]";
+    let text = output(ProfileCommand::Show { source: source("quickstart", &[rooms, "slo={}"]), json: true });
+    let shown: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
+    let activity = &shown["forecast"]["activities"][0];
+    assert_eq!(activity["copies_each"], 20.0, "everybody in the room, its sender too");
+    let (peak, stanza) = (&shown["forecast"]["peak"], activity["stanza_bytes"].as_f64().unwrap());
+    assert_eq!(peak["copies_per_s"], 100.0);
+    assert!(stanza > 150.0 && stanza < 300.0, "a body of 100 bytes and what is around it: {stanza}");
+    assert_eq!(peak["written_bytes_per_s"], 5.0 * stanza);
 }
 
 #[test]
 fn list_and_schema_print() {
-    let list = output(ProfileCommand::List).unwrap();
-    assert!(list.starts_with("quickstart     A first run"), "{list}");
+    let list = output(ProfileCommand::List { json: false }).unwrap();
+    assert!(list.starts_with("profile") && list.contains("\nquickstart"), "{list}");
+    let all: serde_json::Value =
+        serde_json::from_str(&output(ProfileCommand::List { json: true }).unwrap()).unwrap();
+    assert_eq!(all.as_array().unwrap().len(), SHIPPED.len());
+    assert!(all[0]["for"].as_str().unwrap().starts_with("A first run"), "{all}");
     let schema: serde_json::Value = serde_json::from_str(&output(ProfileCommand::Schema).unwrap()).unwrap();
     assert_eq!(schema["properties"]["target"]["properties"]["tls"]["enum"][0], "required");
 }
-
-const SHOWN: &str = "\
-profile    profiles/quickstart.toml
-           --set users.0.password=*******
-target     loopback: (domain localhost, tls required)
-deadline   5 s, drain at most 5 s
-users      users: 1,000, 20.0 contacts each (ring), SCRAM-SHA-256 SCRAM-SHA-1 PLAIN
-phase      ramp: 8 s from 0.000 s, users 0 to 1,000 (125/s logins), factor to 1
-phase      settle: 2 s from 8.000 s, users 1,000 to 1,000 (0/s logins), factor to 1
-phase      steady: 20 s from 10.000 s, users 1,000 to 1,000 (0/s logins), factor to 1, measured
-activity   message: 200/s (poisson), at most 200/s, bodies lognormal(80, 0.8) bytes, on average 111: 21.6 KiB/s of bodies at the peak
-activity   ping: every 10 s, at most 100/s
-peak       300/s operations, about 68.5 KiB/s sent
-needs      1,000 connections, 2,064 descriptors, 1,000 of about 28,232 ports
-slo        message.delivery.p99 <= 250ms
-slo        message.lost == 0
-";

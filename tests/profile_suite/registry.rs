@@ -84,6 +84,7 @@ impl Registry for Kinds {
     fn vocabulary(&self) -> Vocabulary {
         Vocabulary {
             operations: &["login", "login.tcp", "login.tls", "login.auth"],
+            outcomes: &["ok", "late", "lost", "timeout", "failed", "failed-throttled", "unsent"],
             ledger_columns: &["expected", "delivered", "lost", "failed", "duplicated"],
             body_bytes_min: 24,
             body_bytes_max: 65_536,

@@ -24,7 +24,9 @@ fn shipped_profiles_are_valid_to_both() {
 #[test]
 fn what_an_editor_can_see_is_refused_by_the_schema_too() {
     let validator = jsonschema::validator_for(&schema(&Kinds)).unwrap();
-    let good = as_json(SHIPPED[0].text);
+    let mut good = as_json(SHIPPED[0].text);
+    good["abort"] = json!({ "errors": "> 10% for 5s", "generator-limited": "for 10s" });
+    assert!(validator.is_valid(&good));
     for (pointer, key, value) in [
         ("", "dealine", json!("30s")),
         ("", "deadline", json!(30)),
@@ -37,6 +39,9 @@ fn what_an_editor_can_see_is_refused_by_the_schema_too() {
         ("/activity/0", "every", json!("5s")),
         ("/activity/1", "body", json!(100)),
         ("/slo", "message.lost", json!(0)),
+        ("/abort", "errors", json!("10% for 5s")),
+        ("/abort", "backlog", json!(10_000)),
+        ("/abort", "generator-limited", json!("> 5 for 10s")),
     ] {
         let mut bad = good.clone();
         bad.pointer_mut(pointer).unwrap()[key] = value.clone();

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use xmpp_bench::profile::{Bound, Comparison, Metric, Pace, SHIPPED, SizeDistribution, Trust};
+use xmpp_bench::profile::{
+    Bound, Comparison, Metric, Pace, SHIPPED, Sign, SizeDistribution, Statistic, Trust,
+};
 use xmpp_bench::seed::{Draw, Stream};
 use xmpp_bench::units::{Offset, Quantile, Rate};
 
@@ -47,6 +49,14 @@ body = "uniform(24, 100)"
 "message.delivery.p99_9" = "< 1s"
 "message.lost" = "<= 0.5%"
 "login.rate" = ">= 1/s"
+"full/message.delivery.max" = "<= 2s"
+"half/login.mean" = "<= 100ms"
+"login.failed-throttled" = "== 0"
+"message.delivery.unsent" = "< 1%"
+[abort]
+errors = "> 2.5 % for 1m"
+backlog = ">=10000 for 10s"
+generator-limited = "for 3s"
 "#;
 
 #[test]
@@ -85,12 +95,44 @@ fn users_spread_over_targets_and_within_each_over_source_addresses() {
 #[test]
 fn objectives_say_what_is_compared_with_what() {
     let slos = read("two", TWO_GROUPS, &[]).unwrap().slos;
-    assert_eq!(slos[0].metric, Metric::Response("message.delivery".to_owned(), Quantile::P99_9));
+    assert_eq!(
+        slos[0].metric,
+        Metric::Response("message.delivery".to_owned(), Statistic::Percentile(Quantile::P99_9))
+    );
     assert_eq!(slos[0].condition.comparison, Comparison::Below);
     assert_eq!(slos[0].condition.bound, Bound::Time(Duration::from_secs(1)));
     assert_eq!(slos[1].condition.bound, Bound::Share(0.005));
     assert_eq!(slos[2].metric, Metric::Throughput("login".to_owned()));
+    let phases: Vec<_> = slos.iter().map(|slo| slo.phase.as_deref()).collect();
+    assert_eq!(phases, [None, None, None, Some("full"), Some("half"), None, None]);
+    let response = |name: &str, statistic| Metric::Response(name.to_owned(), statistic);
+    assert_eq!(slos[3].metric, response("message.delivery", Statistic::Max));
+    assert_eq!(slos[4].metric, response("login", Statistic::Mean));
+    let outcome = |operation: &str, outcome: &str| Metric::Outcome {
+        operation: operation.to_owned(),
+        outcome: outcome.to_owned(),
+    };
+    assert_eq!(slos[5].metric, outcome("login", "failed-throttled"));
+    assert_eq!(slos[5].condition.bound, Bound::Count(0));
+    assert_eq!(slos[6].metric, outcome("message.delivery", "unsent"));
+    assert_eq!(slos[6].condition.bound, Bound::Share(0.01));
     assert!(Comparison::AtMost.holds(1.0, 1.0) && !Comparison::Below.holds(1.0, 1.0));
+}
+
+#[test]
+fn rules_that_end_a_run_early_say_what_how_much_and_for_how_long() {
+    let rules = read("two", TWO_GROUPS, &["abort.offline=> 20% for 10s"]).unwrap().abort;
+    let seen: Vec<_> =
+        rules.iter().map(|rule| (rule.sign, rule.text.as_str(), rule.span.as_secs())).collect();
+    assert_eq!(
+        seen,
+        [
+            (Sign::Errors(Comparison::Above, 0.025), "> 2.5 % for 1m", 60),
+            (Sign::Backlog(Comparison::AtLeast, 10_000), ">=10000 for 10s", 10),
+            (Sign::GeneratorLimited, "for 3s", 3),
+            (Sign::Offline(Comparison::Above, 0.2), "> 20% for 10s", 10),
+        ]
+    );
 }
 
 #[test]

@@ -75,12 +75,16 @@ fn a_result_that_cannot_be_written_at_the_end_leaves_its_journal_and_names_it() 
 #[test]
 fn every_wrong_file_gets_an_error_that_says_what_it_is() {
     let whole = serde_json::to_string(&world::valid()).expect("JSON");
-    let version = |version: &str| whole.replacen("result/1.0", version, 1);
+    let in_a_number = format!("{}\"seed\": -", &whole[..1]);
+    let version = |version: &str| whole.replacen("result/1.1", version, 1);
     let cases = [
         ("", "it is empty"),
         ("<html>", "neither a result nor a journal"),
         ("{}", "missing field `schema`"),
+        ("deadline = \"5s\"\n", "neither a result nor a journal"),
+        ("{\"schema\": nonsense, \"more\": 1}\n", "neither a result nor a journal"),
         (&whole[..whole.len() / 2], "is cut short"),
+        (&in_a_number, "is cut short"),
         (&version("result/2.1"), "use a newer xmpp-bench"),
         (&version("result/0.1"), "the xmpp-bench that wrote it"),
         (r#"{"schema":"xmpp-bench/result/1.0"}"#, "missing field"),

@@ -140,6 +140,7 @@ pub fn evidence(predicate: &str, bound: f64, observed: f64, unit: Unit, state: V
 
 pub fn conclusion(state: VerdictState, evidence: Vec<Evidence>, counts: LedgerCounts) -> Conclusion {
     Conclusion {
+        ended_early: None,
         verdict: Verdict { state, evidence, notes: Vec::new() },
         exit: Exit::default(),
         slo: Vec::new(),
@@ -147,6 +148,8 @@ pub fn conclusion(state: VerdictState, evidence: Vec<Evidence>, counts: LedgerCo
         keys: KeyCache { hits: 39, misses: 1 },
         generator: Generator::default(),
         ledgers: ledgers(counts),
+        stanzas: Vec::new(),
+        room_order: None,
     }
 }
 

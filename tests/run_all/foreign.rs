@@ -72,7 +72,7 @@ fn on(server: &str) {
 
     let heard = heard(&world.text("slixmpp.out"), &ended.result.run_id);
     let mut planned: BTreeMap<u32, Vec<Offset>> = BTreeMap::new();
-    for action in world.plan(7).iter().filter(|action| action.recipient == Some(USER)) {
+    for action in world.plan(7).iter().filter(|action| action.recipient() == Some(USER)) {
         planned.entry(action.sender).or_default().push(action.at);
     }
     let count: usize = planned.values().map(Vec::len).sum();

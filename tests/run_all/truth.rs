@@ -82,7 +82,7 @@ fn what_reaches_the_server_is_the_plan_of_profile_and_seed() {
         })
         .collect();
     let planned = |actions: &[xmpp_bench::plan::Action]| -> BTreeSet<_> {
-        actions.iter().filter_map(|a| Some((a.at, a.sender, a.recipient?))).collect()
+        actions.iter().filter_map(|a| Some((a.at, a.sender, a.recipient()?))).collect()
     };
     let (seven, eight) = (planned(&seven), planned(&world.plan(8)));
     // What was unsent (a login took longer than planned) is missing, and counted.

@@ -12,8 +12,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use xmpp_bench::activity::{Activity, Features};
-use xmpp_bench::engine::run::{Online, Run};
+use xmpp_bench::engine::run::Run;
 use xmpp_bench::engine::shard::{Message, Peers, Shard, ShardReport};
+use xmpp_bench::engine::whereabouts::Whereabouts;
 use xmpp_bench::machine::{
     Channel, CloseCause, CloseMode, DerivedKey, Effect, Event, Machine, Opened, Outbox, Request, Transport,
 };
@@ -102,7 +103,8 @@ impl World {
         let users = run.users();
         let whole = 0..users;
         let peers = Peers::new(Vec::new(), vec![whole]);
-        let shard = Shard::new(run, 0, peers, Arc::new(Online::nobody(users)), 1 << 20, outlet);
+        let whereabouts = Arc::new(Whereabouts::nobody(&run));
+        let shard = Shard::new(run, 0, peers, whereabouts, 1 << 20, outlet);
         Self {
             now: Offset::ZERO,
             shard,

@@ -18,12 +18,14 @@ use crate::units::Offset;
 
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
+/// How soon it is looked again whether a user's last session is gone.
+const STILL_GOING: Duration = Duration::from_millis(10);
 
 /// See the module text. Users are numbered within the shard.
 pub(super) struct Logins {
     planned: VecDeque<(Offset, u32)>,
-    /// Retries: when, and who.
-    retries: BinaryHeap<Reverse<(Offset, u32)>>,
+    /// Retries and returns: not before, who, and when intended.
+    retries: BinaryHeap<Reverse<(Offset, u32, Offset)>>,
     ceilings: Vec<Ceiling>,
     limits: BinaryHeap<Reverse<(Offset, u32, u32)>>,
     attempts: Vec<Attempt>,
@@ -100,8 +102,8 @@ impl Logins {
     }
 
     fn pop_due(&mut self, now: Offset) -> Option<(u32, Offset)> {
-        if self.retries.peek().is_some_and(|Reverse((at, _))| *at <= now) {
-            return self.retries.pop().map(|Reverse((at, local))| (local, at));
+        if self.retries.peek().is_some_and(|Reverse((at, _, _))| *at <= now) {
+            return self.retries.pop().map(|Reverse((_, local, intended))| (local, intended));
         }
         self.planned.pop_front_if(|(at, _)| *at <= now).map(|(at, local)| (local, at))
     }
@@ -128,8 +130,28 @@ impl Logins {
         attempt.failures = attempt.failures.saturating_add(1);
         let at = now + backoff(local, attempt.number, attempt.failures);
         if retry_until.is_some_and(|until| at < until) {
-            self.retries.push(Reverse((at, local)));
+            self.retries.push(Reverse((at, local, at)));
         }
+    }
+
+    /// A stream ended as planned.
+    pub(super) fn left(&mut self, local: u32) {
+        self.close(local);
+    }
+
+    /// A user that goes away is to log in again at `at`.
+    pub(super) fn come_back(&mut self, at: Offset, local: u32) {
+        self.retries.push(Reverse((at, local, at)));
+    }
+
+    /// A login that is due cannot begin yet: its user's last session is not quite gone.
+    pub(super) fn put_off(&mut self, now: Offset, local: u32, intended: Offset) {
+        self.retries.push(Reverse((now + STILL_GOING, local, intended)));
+    }
+
+    /// Which of its logins a user is at.
+    pub(super) fn attempt(&self, local: u32) -> u32 {
+        self.attempts[local as usize].number
     }
 
     fn close(&mut self, local: u32) {
@@ -156,7 +178,7 @@ impl Logins {
     /// When something is due next.
     pub(super) fn next(&self) -> Option<Offset> {
         let planned = self.planned.front().map(|(at, _)| *at);
-        let retry = self.retries.peek().map(|Reverse((at, _))| *at);
+        let retry = self.retries.peek().map(|Reverse((at, ..))| *at);
         let limit = self.limits.peek().map(|Reverse((at, ..))| *at);
         let held = self.ceilings.iter().filter(|c| !c.held.is_empty()).map(|ceiling| ceiling.open_at);
         [planned, retry, limit].into_iter().flatten().chain(held).min()
@@ -173,7 +195,7 @@ impl Logins {
         let held = self.ceilings.iter_mut().flat_map(|ceiling| ceiling.held.drain(..));
         let mut missed: Vec<(u32, Offset)> = held.collect();
         missed.extend(self.planned.drain(..).map(|(at, local)| (local, at)));
-        missed.extend(self.retries.drain().map(|Reverse((at, local))| (local, at)));
+        missed.extend(self.retries.drain().map(|Reverse((_, local, intended))| (local, intended)));
         missed.retain(|(_, intended)| *intended < until);
         missed
     }

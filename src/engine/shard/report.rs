@@ -5,8 +5,9 @@ use crate::machine::Secured;
 use crate::net::DriverStats;
 use crate::record::turns::TurnTimes;
 use crate::results::Histogram;
-use crate::sample::LedgerCounts;
+use crate::sample::{LedgerCounts, Place};
 use crate::units::Offset;
+use crate::user::Stanzas;
 
 /// See the module text. Counts are since the run began; the log, lags and turns since the last report.
 #[derive(Debug)]
@@ -39,12 +40,29 @@ pub struct ShardReport {
     pub handshakes: (u64, u64),
     /// Facts of one channel's TLS, the first time one is secured.
     pub secured: Option<Box<Secured>>,
+    /// Stanzas read and written, by phase.
+    pub stanzas: Vec<Stanzas>,
+    /// What its users saw of their rooms' messages; with the last report only.
+    pub room_orders: Vec<RoomOrder>,
     /// Whether it closes a second.
     pub ticked: bool,
     /// Nothing it began is open; it keeps reading for others.
     pub drained: bool,
     /// Its last report.
     pub finished: bool,
+}
+
+/// What one occupant saw of its room's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomOrder {
+    /// The room.
+    pub place: Place,
+    /// How many messages.
+    pub count: u64,
+    /// A digest of their sequence: equal for two occupants who saw the same messages in the same order.
+    pub digest: u64,
+    /// It left or came back meanwhile, so that its sequence is not the whole.
+    pub broken: bool,
 }
 
 /// Why a report is made.
@@ -64,12 +82,14 @@ impl Shard {
     /// Hands everything over. The aggregator may be gone already; then nobody wants it.
     pub(super) fn hand_over(&mut self, at: Offset, occasion: Occasion) {
         let phases = self.run.plan.phases().len();
+        let is_last = matches!(occasion, Occasion::Last);
+        let room_orders = if is_last { self.stays.orders(&self.run) } else { Vec::new() };
         let watch = &mut self.watch;
         let _ = self.outlet.send(ShardReport {
             shard: self.number,
             at,
             log: self.recorder.take_log(Log::default()),
-            ledger: self.recorder.ledger_counts().to_vec(),
+            ledger: self.recorder.ledger_counts(),
             online: self.online_count,
             open: self.recorder.open(),
             lags: std::mem::replace(&mut watch.lags, vec![Histogram::new(); phases]),
@@ -80,7 +100,9 @@ impl Shard {
             hopeless_logins: watch.hopeless_logins,
             handshakes: watch.handshakes,
             ticked: matches!(occasion, Occasion::Tick),
-            finished: matches!(occasion, Occasion::Last),
+            finished: is_last,
+            stanzas: watch.stanzas.clone(),
+            room_orders,
             secured: if let Occasion::Secured(secured) = occasion { Some(secured) } else { None },
             drained: watch.drained,
         });

@@ -7,7 +7,7 @@ use super::super::document::{Node, Value};
 use super::super::group::{Accounts, Group};
 use super::super::keys::{Given, Keys, Reported, Surroundings};
 use super::super::problem::{Wrong, did_you_mean};
-use super::super::registry::{KeySpec, KindSpec, Planned, Presence, Recipients, Registry, Shape};
+use super::super::registry::{KeySpec, KindSpec, Planned, Presence, Recipients, Registry, Rooms, Shape};
 use super::super::value::{Arrivals, Pace};
 use super::PaceRate;
 
@@ -65,6 +65,7 @@ pub(in crate::profile) fn read<R: Registry>(
     let activity = registry.read(spec.kind, &mut keys)?;
     if let Some(groups) = groups {
         check_recipients(&keys, activity.recipients(), groups)?;
+        check_rooms(&keys, activity.rooms(), groups)?;
     }
     Ok(ActivityPlan { kind: spec.kind, pace: pace?, arrivals: arrivals?, activity })
 }
@@ -98,7 +99,10 @@ fn read_pace(keys: &mut Keys<'_>) -> Result<Pace, Reported> {
                 wrong.help("`rate` is a rate in all or per user, `every` a period per user"),
             ))
         }
-        (None, None) => Err(keys.missing("rate")),
+        (None, None) => match keys.has("session").then(|| keys.find("session")) {
+            Some(session) => session?.map(Pace::Session).ok_or_else(|| keys.missing("rate")),
+            None => Err(keys.missing("rate")),
+        },
     }
 }
 
@@ -115,8 +119,19 @@ fn read_arrivals(keys: &mut Keys<'_>) -> Result<Arrivals, Reported> {
     Ok(Arrivals::Constant)
 }
 
+/// Rooms as large as the population allows, and no larger.
+fn check_rooms(keys: &Keys<'_>, rooms: Option<&Rooms>, groups: &[Group]) -> Result<(), Reported> {
+    let users: u64 = groups.iter().map(|group| u64::from(group.count)).sum();
+    let largest = rooms.and_then(|rooms| rooms.sizes.first()).copied().map_or(0, u64::from);
+    if largest <= users {
+        return Ok(());
+    }
+    let wrong = Wrong::new(format!("asks for a room of {largest}, and there are {users} users"));
+    Err(keys.refuse("occupants", wrong.help("raise `count` in [[users]], or make rooms smaller")))
+}
+
 fn check_recipients(keys: &Keys<'_>, recipients: Recipients, groups: &[Group]) -> Result<(), Reported> {
-    if recipients == Recipients::Server {
+    if matches!(recipients, Recipients::Server | Recipients::Oneself) {
         return Ok(());
     }
     let key = if keys.has("to") { "to" } else { "kind" };
@@ -129,8 +144,9 @@ fn check_recipients(keys: &Keys<'_>, recipients: Recipients, groups: &[Group]) -
             group.name
         ))
         .help("anonymous users can only do what needs no other user")
-    } else if let Some(group) =
-        groups.iter().find(|group| recipients == Recipients::Contact && group.contacts == 0)
+    } else if let Some(group) = groups
+        .iter()
+        .find(|group| matches!(recipients, Recipients::Contact | Recipients::Contacts) && group.contacts == 0)
     {
         Wrong::new(format!("needs contacts, and the users of `{}` have none", group.name))
             .help("set `contacts` in [[users]], or write to = \"online\"")

@@ -2,9 +2,10 @@
 
 use super::super::document::{Entry, Table, Value, shorten};
 use super::super::keys::Reported;
-use super::super::problem::{Notebook, Wrong, suggestion};
+use super::super::phase::Phase;
+use super::super::problem::{Notebook, Wrong, did_you_mean, suggestion};
 use super::super::registry::{KindSpec, Vocabulary};
-use super::super::slo::{Bound, Comparison, Condition, Metric, Slo};
+use super::super::slo::{Bound, Comparison, Condition, Metric, Slo, Statistic};
 use crate::units::{Quantile, parse_duration};
 
 /// More objectives than this are a mistake.
@@ -17,6 +18,8 @@ pub(in crate::profile) struct Measurable<'a> {
     /// All kinds there are.
     pub(in crate::profile) kinds: &'a [KindSpec],
     pub(in crate::profile) vocabulary: &'a Vocabulary,
+    /// The phases, where they could be read.
+    pub(in crate::profile) phases: Option<&'a [Phase]>,
 }
 
 /// Reads the whole table.
@@ -47,18 +50,32 @@ fn slo(entry: &Entry, measurable: &Measurable<'_>, notebook: &Notebook) -> Resul
             wrong.help.unwrap_or_default(),
         )
     };
-    let metric = measurable.metric(entry).map_err(|wrong| say(&entry.place, wrong))?;
+    let (phase, name) = split(&entry.key);
+    let metric = measurable.metric(entry, name).map_err(|wrong| say(&entry.place, wrong))?;
+    if let Some(phase) = phase {
+        measurable.check_phase(phase, &metric).map_err(|wrong| say(&entry.place, wrong))?;
+    }
     let Value::Text(text) = &entry.node.value else {
         let wrong = Wrong::new(format!("must be a condition, not {}", entry.node.value.describe()));
         return Err(say(&entry.node.place, wrong.help(example(&metric))));
     };
     let condition = condition(text, &metric).map_err(|wrong| say(&entry.node.place, wrong))?;
-    Ok(Slo { name: entry.key.clone(), text: text.clone(), metric, condition })
+    Ok(Slo {
+        name: entry.key.clone(),
+        phase: phase.map(str::to_owned),
+        text: text.clone(),
+        metric,
+        condition,
+    })
+}
+
+/// The phase an objective names, and the rest: `steady/ping.p99`.
+fn split(name: &str) -> (Option<&str>, &str) {
+    name.split_once('/').map_or((None, name), |(phase, rest)| (Some(phase), rest))
 }
 
 impl Measurable<'_> {
-    fn metric(&self, entry: &Entry) -> Result<Metric, Wrong> {
-        let name = entry.key.as_str();
+    fn metric(&self, entry: &Entry, name: &str) -> Result<Metric, Wrong> {
         if let Value::Table(_) = entry.node.value {
             let wrong = Wrong::new("is a table: the name of an objective has dots in it");
             return Err(wrong.help("put the whole name in quotes: \"message.delivery.p99\" = \"<= 250ms\""));
@@ -75,6 +92,23 @@ impl Measurable<'_> {
         Err(self.unknown(name))
     }
 
+    /// Whether an objective on `metric` can be held against this phase alone.
+    fn check_phase(&self, name: &str, metric: &Metric) -> Result<(), Wrong> {
+        let Some(phases) = self.phases else { return Ok(()) };
+        let Some(phase) = phases.iter().find(|phase| phase.name == name) else {
+            let known = phases.iter().map(|phase| phase.name.as_str());
+            let wrong = Wrong::new(format!("names no phase of this profile: \"{}\"", shorten(name)));
+            return Err(wrong.help(did_you_mean(name, known)));
+        };
+        let is_about_logins =
+            metric.operation().is_some_and(|operation| self.vocabulary.operations.contains(&operation));
+        if phase.measure || is_about_logins {
+            return Ok(());
+        }
+        let wrong = Wrong::new(format!("names a phase that is not measured: `{name}`"));
+        Err(wrong.help("set measure = true in it, or name another; only logins are held against any phase"))
+    }
+
     /// The metric of the longest operation whose name begins `name`, if there is one.
     fn operation_metric(&self, name: &str) -> Result<Option<Metric>, Wrong> {
         let fits = |operation: &&str| name.strip_prefix(*operation).is_some_and(|rest| rest.starts_with('.'));
@@ -85,14 +119,24 @@ impl Measurable<'_> {
         if statistic == "rate" {
             return Ok(Some(Metric::Throughput(operation.to_owned())));
         }
-        if let Some(quantile) = quantile(statistic) {
-            return Ok(Some(Metric::Response(operation.to_owned(), quantile)));
+        if let Some(statistic) = self::statistic(statistic) {
+            return Ok(Some(Metric::Response(operation.to_owned(), statistic)));
+        }
+        if self.vocabulary.outcomes.contains(&statistic) {
+            let outcome = statistic.to_owned();
+            return Ok(Some(Metric::Outcome { operation: operation.to_owned(), outcome }));
         }
         if statistic.contains('.') || self.ledgers().any(|ledger| ledger == operation) {
             return Ok(None);
         }
         let wrong = Wrong::new(format!("is no statistic of `{operation}`"));
-        Err(wrong.help("known are percentiles like p50, p99, p99.9, and rate"))
+        let outcomes = self.vocabulary.outcomes.iter().copied();
+        Err(wrong.help(match suggestion(statistic, ["mean", "max", "rate"].into_iter().chain(outcomes)) {
+            Some(known) => format!("did you mean \"{operation}.{known}\"?"),
+            None => "known are percentiles like p50, p99, p99.9, mean, max, rate, and how operations end: failed, \
+                     timeout, unsent and so on"
+                .to_owned(),
+        }))
     }
 
     fn unknown(&self, name: &str) -> Wrong {
@@ -128,6 +172,14 @@ impl Measurable<'_> {
 
     fn ledgers(&self) -> impl Iterator<Item = &str> {
         self.used.iter().filter_map(|spec| spec.ledger)
+    }
+}
+
+fn statistic(text: &str) -> Option<Statistic> {
+    match text {
+        "mean" => Some(Statistic::Mean),
+        "max" => Some(Statistic::Max),
+        _ => quantile(text).map(Statistic::Percentile),
     }
 }
 
@@ -171,7 +223,7 @@ fn bound(text: &str, metric: &Metric) -> Option<Bound> {
     match metric {
         Metric::Response(..) => parse_duration(text).ok().map(Bound::Time),
         Metric::Throughput(_) => text.parse().ok().map(Bound::Rate),
-        Metric::Ledger { .. } => match text.strip_suffix('%') {
+        Metric::Outcome { .. } | Metric::Ledger { .. } => match text.strip_suffix('%') {
             Some(percent) => {
                 let percent: f64 = percent.trim().parse().ok()?;
                 (0.0..=100.0).contains(&percent).then_some(Bound::Share(percent / 100.0))
@@ -185,6 +237,7 @@ const fn example(metric: &Metric) -> &'static str {
     match metric {
         Metric::Response(..) => "write it like \"<= 250ms\"",
         Metric::Throughput(_) => "write it like \">= 99/s\"",
+        Metric::Outcome { .. } => "write it like \"== 0\", or as a share of the attempts: \"< 1%\"",
         Metric::Ledger { .. } => "write it like \"== 0\", or as a share of the expected ones: \"< 1%\"",
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::sample::TokenKind;
+use crate::sample::{Place, TokenKind};
 
 const RUN: u32 = 7;
 
@@ -47,7 +47,15 @@ impl Story {
     }
 
     fn read(&mut self, token: Token, by: u32, at: u64) -> Option<Sample> {
-        let note = Arrive { token, recipient: UserIndex(by), done: ms(at), stored: false, intact: true };
+        let note = Arrive {
+            token,
+            recipient: UserIndex(by),
+            done: ms(at),
+            stored: false,
+            intact: true,
+            place: Place::NOWHERE,
+            since: Offset::ZERO,
+        };
         self.ledger.arrive(note)
     }
 
@@ -131,7 +139,15 @@ fn a_copy_for_somebody_else_or_with_another_body_is_misdelivered_and_settles_not
     let mut story = Story::new();
     let token = story.send(10, 11, 1);
     assert_eq!(story.read(token, 12, 2), None);
-    let damaged = Arrive { token, recipient: UserIndex(11), done: ms(3), stored: false, intact: false };
+    let damaged = Arrive {
+        token,
+        recipient: UserIndex(11),
+        done: ms(3),
+        stored: false,
+        intact: false,
+        place: Place::NOWHERE,
+        since: Offset::ZERO,
+    };
     assert_eq!(story.ledger.arrive(damaged), None);
     let invented = Token { sequence: 99, ..token };
     assert_eq!(story.read(invented, 11, 4), None);

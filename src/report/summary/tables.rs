@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, Table};
 
+use super::Window;
 use super::text::clean;
-use crate::results::{ErrorCount, Extended, Figures, Operation, Phase, Series};
+use crate::report::table::{align, left, table};
+use crate::results::{ErrorCount, Extended, Figures, Operation, Series};
 use crate::units::{Rate, show_count, show_micros};
 
 /// What stands for a time that never ended.
@@ -51,13 +53,13 @@ fn completed_row(figures: &Figures) -> Vec<String> {
 /// Rates asked and done, and how the attempts ended.
 pub(super) fn throughput(
     operations: &[(&str, &Operation)],
-    phase: &Phase,
+    window: Window,
     series: &Series,
     width: u16,
 ) -> Table {
     let mut table = table(&["throughput", "asked", "done", "ok", "ended otherwise"], width);
     for (name, operation) in operations {
-        let (asked, done) = rates(name, operation, phase, series);
+        let (asked, done) = rates(name, operation, window, series);
         table.add_row([clean(name), asked, done, ok(&operation.figures), otherwise(&operation.figures)]);
     }
     align(&mut table, 1);
@@ -89,10 +91,10 @@ pub(super) fn errors(errors: &[ErrorCount], width: u16) -> Table {
     table
 }
 
-/// Asked and done per second over the phase's whole seconds: done counts what was read in them, whenever it was
+/// Asked and done per second over the window's whole seconds: done counts what was read in them, whenever it was
 /// wanted, so that a server that falls behind shows.
-fn rates(name: &str, operation: &Operation, phase: &Phase, series: &Series) -> (String, String) {
-    let (first, end) = (phase.start_s.max(0.0).ceil() as usize, phase.end_s.max(0.0).floor() as usize);
+fn rates(name: &str, operation: &Operation, window: Window, series: &Series) -> (String, String) {
+    let (first, end) = (window.start_s.max(0.0).ceil() as usize, window.end_s.max(0.0).floor() as usize);
     let columns = series.operations.get(name).filter(|_| end > first);
     let rate = |count: u64, seconds: f64| {
         Rate::per_second(count as f64 / seconds).map_or_else(|| MISSING.to_owned(), |rate| rate.to_string())
@@ -102,7 +104,7 @@ fn rates(name: &str, operation: &Operation, phase: &Phase, series: &Series) -> (
         let sum = |column: &[u64]| column.iter().take(end).skip(first).copied().fold(0, u64::saturating_add);
         return (rate(sum(&columns.asked), seconds), rate(sum(&columns.done), seconds));
     }
-    let seconds = phase.end_s - phase.start_s;
+    let seconds = window.seconds();
     let figures = &operation.figures;
     (rate(asked(figures), seconds), rate(figures.response_us.count, seconds))
 }
@@ -127,37 +129,5 @@ fn time(micros: Extended<u64>) -> String {
         Extended::Unsupported => MISSING.to_owned(),
         Extended::Finite(micros) => show_micros(micros),
         Extended::Infinite => BEYOND.to_owned(),
-    }
-}
-
-/// A table whose first column is never broken, close-set on a narrow page.
-fn table(header: &[&str], width: u16) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width - 1);
-    table.set_header(header.iter().map(Cell::new));
-    let gap = if width < ROOMY { 1 } else { 2 };
-    for column in table.column_iter_mut() {
-        column.set_padding((0, gap));
-    }
-    if let Some(column) = table.column_mut(0) {
-        column.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    table
-}
-
-/// From this width on columns stand two spaces apart.
-const ROOMY: u16 = 90;
-
-/// Numbers to the right, from this column on.
-fn align(table: &mut Table, from: usize) {
-    for column in table.column_iter_mut().skip(from) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-}
-
-fn left(table: &mut Table, column: usize) {
-    if let Some(column) = table.column_mut(column) {
-        column.set_cell_alignment(CellAlignment::Left);
     }
 }

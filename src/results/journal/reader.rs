@@ -127,7 +127,7 @@ impl Journal {
     pub fn into_result(self) -> RunResult {
         let complete = self.conclusion.is_some() && self.tail.is_none();
         let mut conclusion = self.conclusion.unwrap_or_else(|| {
-            Conclusion::of_a_killed_run(&self.preamble, self.ledgers, self.generator, self.keys)
+            Conclusion::of_a_killed_run(&self.preamble, self.ledgers, self.generator, self.keys, self.end_s)
         });
         if let Some(Tail { offset, reason }) = &self.tail {
             conclusion.verdict.notes.push(format!("the journal was read up to byte {offset}: {reason}"));

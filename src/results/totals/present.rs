@@ -20,6 +20,7 @@ impl Totals {
                 measured: phase.measured,
                 operations: self.operations_of(&[index]),
                 ledger: ledgers.get(index).copied().unwrap_or_default(),
+                traffic: None,
             })
             .collect()
     }

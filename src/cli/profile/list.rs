@@ -1,0 +1,64 @@
+//! `profile list`: what each shipped profile is for, and what it costs to run.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Disk, ProfileError};
+use crate::activity::Features;
+use crate::engine::forecast::{Forecast, forecast};
+use crate::profile::{Profile, SHIPPED, Shipped};
+use crate::report::table::{align, left, table};
+use crate::units::{ByteCount, Rate, show_count, show_duration};
+
+/// Lists them, as a table or as JSON.
+pub(super) fn run(json: bool, width: u16, out: &mut dyn Write) -> Result<(), ProfileError> {
+    let profiles: Vec<(&Shipped, Forecast)> = SHIPPED
+        .iter()
+        .map(|shipped| Ok((shipped, look_at(shipped)?)))
+        .collect::<Result<_, ProfileError>>()?;
+    if json {
+        let list: Vec<_> = profiles
+            .iter()
+            .map(
+                |(shipped, cost)| json!({ "name": shipped.name, "for": shipped.description(), "cost": cost }),
+            )
+            .collect();
+        return Ok(writeln!(out, "{:#}", json!(list))?);
+    }
+    let header = ["profile", "users", "length", "operations", "memory", "files", "what it is for"];
+    let mut rows = table(&header, width);
+    for (shipped, cost) in &profiles {
+        rows.add_row(row(shipped, cost));
+    }
+    align(&mut rows, 1);
+    left(&mut rows, header.len() - 1);
+    for line in rows.lines() {
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    writeln!(out, "\n{LEGEND}")?;
+    Ok(())
+}
+
+const LEGEND: &str = "operations: at the peak. memory: a guess. files: descriptors, those of the embedded server included.\n\
+                      xmpp-bench profile show NAME says more; --set changes any key (users.0.count=100).";
+
+fn look_at(shipped: &Shipped) -> Result<Forecast, ProfileError> {
+    let profile = Profile::read(&shipped.input(), &Features, &Disk)?;
+    Ok(forecast(&Arc::new(profile)))
+}
+
+fn row(shipped: &Shipped, cost: &Forecast) -> [String; 7] {
+    let length = std::time::Duration::from_secs_f64(cost.phases_s);
+    let rate = Rate::per_second(cost.peak.operations_per_s).unwrap_or(Rate::ZERO);
+    [
+        shipped.name.to_owned(),
+        show_count(cost.peak_online.into()),
+        show_duration(length),
+        rate.to_string(),
+        ByteCount(cost.needs.memory_bytes).to_string(),
+        show_count(cost.needs.descriptors),
+        shipped.description().to_owned(),
+    ]
+}

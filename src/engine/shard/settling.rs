@@ -1,0 +1,56 @@
+//! When a user that came online is counted on: a server that has its presence shows it to it (RFC 6121 §4.2.2).
+//!
+//! Until then a message to it may be stored or refused, rightly: it is "starting a session". Servers that echo nothing get a
+//! fixed while instead.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::engine::shard::Shard;
+use crate::engine::whereabouts::Presence;
+use crate::sample::UserIndex;
+use crate::units::Offset;
+
+/// How long a server may take to echo presence before its silence is taken for consent.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Who waits for its echo. Users are numbered within the shard.
+#[derive(Default)]
+pub(super) struct Settling {
+    /// Until when, who, and which of its logins it was.
+    waiting: VecDeque<(Offset, u32, u32)>,
+}
+
+impl Settling {
+    /// A user sent its initial presence.
+    pub(super) fn begin(&mut self, now: Offset, local: u32, attempt: u32) {
+        self.waiting.push_back((now + PATIENCE, local, attempt));
+    }
+
+    /// Whose patience is over.
+    pub(super) fn take_due(&mut self, now: Offset) -> Option<(u32, u32)> {
+        self.waiting.pop_front_if(|(until, _, _)| *until <= now).map(|(_, local, attempt)| (local, attempt))
+    }
+
+    /// When the next one's is.
+    pub(super) fn next(&self) -> Option<Offset> {
+        self.waiting.front().map(|(until, _, _)| *until)
+    }
+}
+
+impl Shard {
+    /// The server showed a user its own presence, or had its time to.
+    pub(super) fn settle_user(&mut self, now: Offset, local: u32) {
+        self.since[local as usize] = now;
+        self.whereabouts.set(UserIndex(self.range.start + local), Presence::Online);
+    }
+
+    /// The same, unless it was long ago or that session is gone.
+    pub(super) fn settle_if_still(&mut self, now: Offset, (local, attempt): (u32, u32)) {
+        let user = UserIndex(self.range.start + local);
+        let same = self.users[local as usize].is_online() && self.logins.attempt(local) == attempt;
+        if same && !self.whereabouts.is_online(user) {
+            self.settle_user(now, local);
+        }
+    }
+}
