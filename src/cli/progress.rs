@@ -120,7 +120,10 @@ impl Progress {
                 if standing.now >= *next || stage != now {
                     *next = standing.now + LINE_EVERY;
                     now.clone_into(stage);
-                    let at = show_duration(Duration::from_secs(u64::from(standing.now.second())));
+                    let at = match standing.now.second() {
+                        0 => "0 s".to_owned(),
+                        second => show_duration(Duration::from_secs(second.into())),
+                    };
                     terminal::say(&format!("{at:>8}  {now:<9} {}", numbers.join("  ")));
                 }
             }
