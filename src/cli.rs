@@ -3,6 +3,7 @@
 //! stdout is data, stderr is conversation. Errors say where, what, and what to do, and every one has an exit code
 //! ([`crate::engine::exit::ExitCode`]). This module decides nothing about measurement.
 
+mod accounts;
 mod completions;
 mod confirm;
 mod load;
@@ -33,6 +34,7 @@ const AFTER_HELP: &str = "\
 Examples:
   xmpp-bench run profiles/quickstart.toml
   xmpp-bench run profiles/quickstart.toml --target xmpp://127.0.0.1:5222 --set target.ca_file=ca.pem
+  xmpp-bench accounts create profiles/quickstart.toml --contacts --target xmpp://127.0.0.1:5222
   xmpp-bench profile show profiles/quickstart.toml
   xmpp-bench serve --listen 127.0.0.1:5222
 
@@ -45,6 +47,11 @@ enum Command {
     Run(run::RunArgs),
     /// Run the embedded server, for trying things out and for calibration.
     Serve(serve::ServeArgs),
+    /// Create, check, delete and list the accounts and contacts a profile needs.
+    #[command(after_help = "Examples:\n  \
+        xmpp-bench accounts create my.toml --contacts --out accounts.csv\n  \
+        xmpp-bench accounts check my.toml")]
+    Accounts(accounts::AccountsArgs),
     /// Check, show and list profiles; print their schema.
     Profile(profile::ProfileArgs),
     /// Print the summary of a result, or of the journal a killed run left.
@@ -107,6 +114,7 @@ pub fn main() -> ProcessCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Serve(args) => serve::run(&args).map(|()| 0),
+        Command::Accounts(args) => accounts::run(&args),
         Command::Profile(args) => {
             let width = terminal::style().width;
             profile::run(&args, width, &mut terminal::stdout()).map(|()| 0).map_err(Failure::from)

@@ -1,7 +1,8 @@
 //! Workers, ramp, phases, stop and abort, self-observation, verdict.
 //!
 //! [`run::Run`] is a profile resolved; [`shard::Shard`] is one worker's share of it; [`coordinator`] moves the workers through
-//! the run and [`aggregate`] folds what they report; [`abort`] watches for what ends it early; [`forecast`] and [`preflight`] say
+//! the run and [`aggregate`] folds what they report; [`abort`] watches for what ends it early; [`reach`] finds the
+//! server, [`forecast`] and [`preflight`] say
 //! what it will take, [`objectives`], [`verdict`] and [`exit`] what it was worth. [`execute`] wires them together.
 
 pub mod abort;
@@ -14,6 +15,7 @@ pub mod keys;
 pub mod objectives;
 mod observe;
 pub mod preflight;
+pub mod reach;
 pub mod run;
 pub mod shard;
 pub mod verdict;

@@ -18,11 +18,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 pub use certificate::CertificateError;
 pub use truth_file::TruthFileError;
 
-use crate::clock::Epoch;
+use crate::clock::{Epoch, WallTime};
 use crate::loopback::host::{ServerHost, Stop};
 use crate::loopback::truth_file::TruthWriter;
 use crate::machine::Transport;
@@ -256,6 +257,8 @@ fn make_server(options: &LoopbackOptions, start: Offset, directory: Box<dyn Dire
     server.faults.freezes.clear();
     server.truth = options.truth_file.is_some();
     server.start = start;
+    server.epoch_unix =
+        Duration::from_secs_f64(WallTime::now().unix_seconds()).saturating_sub(start.since(Offset::ZERO));
     let mut server = Server::new(server, directory);
     server.note(Line::Header(header));
     server

@@ -4,8 +4,8 @@
 //! own ceiling can be measured, and so that the truth is known: it delays, drops, doubles, reorders, freezes and cuts
 //! exactly as told ([`fault`], [`pipeline`]) and says what it really did ([`truth`]).
 //!
-//! It speaks RFC 6120 and 6121 (streams, STARTTLS, SASL, binding, roster, presence, routing), XEP-0199, XEP-0030 and
-//! XEP-0092; accounts and rosters come from a [`Directory`].
+//! It speaks RFC 6120 and 6121 (streams, STARTTLS, SASL, binding, roster, presence, routing), XEP-0045 (`muc`),
+//! XEP-0199, XEP-0030 and XEP-0092; accounts and rosters come from a [`Directory`].
 //!
 //! Invariants:
 //! - Given the same options and the same events in the same order it does the same, to the byte.
@@ -21,9 +21,11 @@ pub mod counts;
 mod delivery;
 pub mod directory;
 pub mod fault;
+mod form;
 mod freeze;
 mod iq;
 mod login;
+mod muc;
 mod negotiate;
 pub mod options;
 pub mod pipeline;
@@ -31,6 +33,7 @@ mod presence;
 mod reply;
 pub mod routes;
 mod session;
+mod stamp;
 mod stanza;
 pub mod truth;
 
@@ -47,6 +50,7 @@ use crate::machine::{Channel, CloseCause, CloseMode, Event, Hash, Machine, Outbo
 use crate::sample::UserIndex;
 use crate::server::fault::Cut;
 use crate::server::freeze::Frost;
+use crate::server::muc::Rooms;
 use crate::server::pipeline::{Pipeline, SessionId};
 use crate::server::routes::Routes;
 use crate::server::session::{Session, State};
@@ -64,6 +68,7 @@ pub struct Server {
     limits: Limits,
     sessions: HashMap<Channel, Session>,
     routes: Routes,
+    rooms: Rooms,
     /// Keys of users who have proven that they know their password.
     keys: HashMap<(Hash, UserIndex), ScramKeys>,
     pipeline: Pipeline,
@@ -89,6 +94,7 @@ impl Server {
             frost: Frost::new(&options.faults.freezes, options.start),
             cuts: options.faults.cuts.iter().copied().collect(),
             now: options.start,
+            rooms: Rooms::new(&options.domain),
             options,
             directory,
             sessions: HashMap::new(),

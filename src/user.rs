@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use login::negotiation_fault;
 pub use names::{Names, RoomNames};
 pub use session::RoomEvent;
 pub use session::STRICT_SHARE;
@@ -85,8 +86,6 @@ pub struct Surroundings<'a> {
     pub rooms: &'a RoomNames,
     /// Whether it is wanted what the server's roster says.
     pub wants_roster: bool,
-    /// Since when it is there to be sent things.
-    pub since: Offset,
     /// The instant.
     pub now: Offset,
 }
@@ -455,7 +454,7 @@ fn ended_by_server() -> Fault {
 }
 
 /// A stream error while online, by who is at fault (RFC 6120 §4.9.3).
-fn stream_fault(error: &StreamError) -> Fault {
+pub fn stream_fault(error: &StreamError) -> Fault {
     let condition = error.condition.as_str();
     let class = match condition {
         "resource-constraint" => ErrorClass::Throttled,
@@ -470,7 +469,8 @@ fn may_retry_after(error: &StreamError) -> bool {
     !matches!(error.condition.as_str(), "conflict" | "host-unknown" | "not-authorized")
 }
 
-fn closed_fault(cause: &CloseCause, step: &'static str) -> Fault {
+/// A channel that ended unasked, by whose doing it was; `step` is what was under way.
+pub fn closed_fault(cause: &CloseCause, step: &'static str) -> Fault {
     let (class, condition, text) = match cause {
         CloseCause::Asked => (ErrorClass::Local, "closed", "closed by ourselves"),
         CloseCause::Finished => (ErrorClass::Server, "connection-closed", "the server closed the connection"),

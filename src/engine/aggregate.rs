@@ -341,7 +341,7 @@ impl Aggregator {
             seen.done += tally.completed();
             response.merge(&tally.response);
         }
-        seen.response_p99 = response.quantile(Quantile::P99).map(Duration::from_micros);
+        seen.response_p99 = high_quantile(&response);
         seen
     }
 

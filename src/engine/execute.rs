@@ -1,6 +1,6 @@
 //! One run from a profile to a result: resolve, look at the machine, conduct, conclude, write.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -12,11 +12,11 @@ use crate::engine::coordinator::{self, Command, Ended, Ending, Standing};
 use crate::engine::exit::{self, ExitCode};
 use crate::engine::keys::KeyFile;
 use crate::engine::preflight::{self, Preflight, PreflightError};
+use crate::engine::reach::{self, ReachError};
 use crate::engine::run::Run;
 use crate::engine::{objectives, verdict};
-use crate::machine::Transport;
-use crate::net::{DerivePool, DriverConfig, SocketOptions, TlsClient, TlsError};
-use crate::profile::{Endpoint, Profile, Tls, Trust};
+use crate::net::{DriverConfig, SocketOptions};
+use crate::profile::{Endpoint, Profile, Trust};
 use crate::results::file::{ResultFile, WriteError};
 use crate::results::{
     self, Certificate, Conclusion, EndedEarly, Ledgers, Preamble, RunResult, SCHEMA, Target, TlsFacts, Tool,
@@ -68,17 +68,9 @@ pub struct Finished {
 /// Why a run did not begin. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
-    /// A target's name has no address.
-    #[error("cannot resolve `{host}`: {reason}; check target.url")]
-    Resolve {
-        /// The name.
-        host: String,
-        /// Why.
-        reason: String,
-    },
-    /// TLS cannot be set up.
+    /// The target cannot be reached.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Reach(#[from] ReachError),
     /// The machine cannot do it.
     #[error(transparent)]
     Preflight(#[from] PreflightError),
@@ -100,10 +92,8 @@ impl ExecuteError {
     /// The exit code that goes with it.
     pub const fn code(&self) -> ExitCode {
         match self {
-            Self::Resolve { .. } => ExitCode::CannotConnect,
-            Self::Tls(_) | Self::Preflight(_) | Self::Out(_) | Self::Journal(_) | Self::Layout(_) => {
-                ExitCode::Usage
-            }
+            Self::Reach(error) => error.code(),
+            Self::Preflight(_) | Self::Out(_) | Self::Journal(_) | Self::Layout(_) => ExitCode::Usage,
             Self::Workers(_) => ExitCode::Internal,
         }
     }
@@ -127,7 +117,8 @@ pub fn execute(
     show: &mut dyn FnMut(&Step<'_>),
 ) -> Result<Finished, ExecuteError> {
     show(&Step::Doing("resolving the target"));
-    let targets = resolve(&order)?;
+    let own = order.own_server.as_ref();
+    let targets = reach::resolve(&order.profile.target, own.map(|server| server.address))?;
     show(&Step::Doing("making the plan"));
     let number = run_number(&order);
     let run = Arc::new(Run::new(Arc::clone(&order.profile), order.seed, number, targets));
@@ -187,54 +178,11 @@ fn run_number(order: &Order) -> u32 {
     (draw.bits() as u32) & Token::RUN_MAX
 }
 
-fn resolve(order: &Order) -> Result<Vec<(SocketAddr, Transport)>, ExecuteError> {
-    let endpoints = order.profile.target.endpoints.iter();
-    endpoints
-        .map(|endpoint| match endpoint {
-            Endpoint::Loopback => {
-                let server =
-                    order.own_server.as_ref().expect("the caller starts the server a loopback: target needs");
-                Ok((server.address, Transport::Tcp))
-            }
-            Endpoint::Tcp { host, port } => Ok((look_up(host, *port)?, Transport::Tcp)),
-            Endpoint::DirectTls { host, port } => Ok((look_up(host, *port)?, Transport::DirectTls)),
-        })
-        .collect()
-}
-
-/// The first address of a name, resolved once per run so that no login waits for it.
-fn look_up(host: &str, port: u16) -> Result<SocketAddr, ExecuteError> {
-    let fail = |reason: String| ExecuteError::Resolve { host: host.to_owned(), reason };
-    let mut found = (host, port).to_socket_addrs().map_err(|error| fail(error.to_string()))?;
-    found.next().ok_or_else(|| fail("it has no address".to_owned()))
-}
-
 fn driver_config(order: &Order, keys: &Arc<KeyFile>) -> Result<DriverConfig, ExecuteError> {
-    let target = &order.profile.target;
-    let mut driver = DriverConfig::new(order.epoch);
+    let own_ca = order.own_server.as_ref().map(|server| &server.ca_pem);
+    let mut driver = reach::driver_config(&order.profile.target, own_ca, order.epoch, keys)?;
     driver.socket = order.socket;
-    driver.source_addresses.clone_from(&target.source_addresses);
-    let all_in_the_clear = target.tls == Tls::Off
-        && !target.endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::DirectTls { .. }));
-    if !all_in_the_clear {
-        driver.tls_client = Some(TlsClient::new(&target.domain, &trust(order))?);
-    }
-    let threads = std::thread::available_parallelism().map_or(1, |cpus| cpus.get().div_ceil(2)).min(4);
-    let cache: Arc<dyn crate::net::KeyCache> = Arc::clone(keys) as _;
-    driver.derive = Some(DerivePool::start("xb-derive", threads, Some(cache))?);
     Ok(driver)
-}
-
-fn trust(order: &Order) -> crate::net::Trust {
-    if let Some(server) = &order.own_server {
-        return crate::net::Trust::CaPem(Arc::clone(&server.ca_pem));
-    }
-    match &order.profile.target.trust {
-        Trust::System => crate::net::Trust::System,
-        Trust::CaFile { pem, .. } => crate::net::Trust::CaPem(Arc::clone(pem)),
-        Trust::Pin(pin) => crate::net::Trust::Pin(*pin),
-        Trust::Insecure => crate::net::Trust::Insecure,
-    }
 }
 
 fn preamble(order: &Order, run: &Run, preflight: &Preflight) -> Preamble {
@@ -385,13 +333,10 @@ fn add_nothing_measured(
         }
         for activity in &run.activities {
             let operation = &run.operations[usize::from(activity.operation().0)];
-            let expected = match operation.ledger {
-                Some(kind) => ledgers[index].of(kind).expected,
-                None => {
-                    let operations = activity.operations.iter().map(|operation| usize::from(operation.0));
-                    operations.map(|one| aggregator.totals().tally([index], one).started()).sum()
-                }
-            };
+            let owed = operation.ledger.map_or(0, |kind| ledgers[index].of(kind).expected);
+            let operations = activity.operations.iter().map(|operation| usize::from(operation.0));
+            let started: u64 = operations.map(|one| aggregator.totals().tally([index], one).started()).sum();
+            let expected = owed + started;
             if expected == 0 {
                 let text = format!(
                     "nothing was measured: no {} was started in phase {}",

@@ -9,16 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::activity::{self, Activity, Behaviour};
+use crate::engine::reach;
 use crate::machine::Transport;
 use crate::plan::{Plan, RoomPlan};
-use crate::profile::{AbortRule, Mechanism as Allowed, Pace, Profile, Tls};
+use crate::profile::{AbortRule, Pace, Profile};
 use crate::record::fanout::Measures;
 use crate::record::ledger::LedgerConfig;
 use crate::sample::{GroupId, LedgerKind, OperationId, OperationSpec, Place, TokenKind};
 use crate::topology::Topology;
 use crate::units::Offset;
 use crate::user::{GroupSettings, LoginOperations, Names, RoomNames};
-use crate::xmpp::{ClientConfig, Credentials, Mechanism, TlsPolicy};
+use crate::xmpp::Credentials;
 
 /// A login that takes longer is given up, however long the deadline.
 const LOGIN_TIMEOUT: Duration = Duration::from_mins(1);
@@ -342,41 +343,17 @@ fn login_operations(operations: &[OperationSpec]) -> LoginOperations {
 }
 
 fn group_settings(profile: &Profile<Activity>) -> Vec<GroupSettings> {
-    let tls = match profile.target.tls {
-        Tls::Required => TlsPolicy::Required,
-        Tls::Preferred => TlsPolicy::Preferred,
-        Tls::Off => TlsPolicy::Off,
-    };
     profile
         .groups
         .iter()
         .enumerate()
-        .map(|(index, group)| {
-            let mechanisms = group.auth.iter().map(|allowed| mechanism(*allowed)).collect();
-            let client = ClientConfig {
-                domain: profile.target.domain.clone(),
-                tls,
-                mechanisms,
-                plain_without_tls: group.plain_without_tls,
-                plain_authzid: false,
-            };
-            GroupSettings {
-                id: GroupId(index as u16),
-                client: Arc::new(client),
-                login_timeout: LOGIN_TIMEOUT.max(profile.deadline),
-                deadline: profile.deadline,
-            }
+        .map(|(index, group)| GroupSettings {
+            id: GroupId(index as u16),
+            client: Arc::new(reach::client_config(&profile.target, group)),
+            login_timeout: LOGIN_TIMEOUT.max(profile.deadline),
+            deadline: profile.deadline,
         })
         .collect()
-}
-
-const fn mechanism(allowed: Allowed) -> Mechanism {
-    match allowed {
-        Allowed::ScramSha256 => Mechanism::ScramSha256,
-        Allowed::ScramSha1 => Mechanism::ScramSha1,
-        Allowed::Plain => Mechanism::Plain,
-        Allowed::Anonymous => Mechanism::Anonymous,
-    }
 }
 
 fn names(profile: &Profile<Activity>) -> Names {

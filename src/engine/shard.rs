@@ -29,6 +29,7 @@ use std::time::Duration;
 
 pub use report::{RoomOrder, ShardReport};
 
+use crate::engine::reach;
 use crate::engine::run::Run;
 use crate::engine::shard::act::Leaving;
 use crate::engine::shard::logins::Logins;
@@ -286,7 +287,6 @@ impl Shard {
             names: &run.names,
             rooms: &run.room_names,
             wants_roster: run.needs_subscriptions,
-            since: self.since[channel.0 as usize],
             now,
         };
         let mut reports = std::mem::take(&mut self.reports);
@@ -300,7 +300,11 @@ impl Shard {
 
     fn heed(&mut self, now: Offset, user: UserIndex, channel: Channel, report: Report, out: &mut Outbox) {
         match report {
-            Report::Note(note) => {
+            Report::Note(mut note) => {
+                // Only now: what came before it in the same read may have begun a stay.
+                if let Note::Arrive(arrive) = &mut note {
+                    arrive.since = self.since[channel.0 as usize];
+                }
                 self.stays.heed_note(&note, &self.run);
                 self.heed_answer(now, &note);
                 self.pass_on(note);
@@ -401,7 +405,7 @@ impl Shard {
             self.with_user(now, Channel(local), out, |user_machine, near, said| {
                 let (address, transport) = target;
                 let credentials = run.credentials_of(user);
-                let nonce = logins::nonce();
+                let nonce = reach::nonce();
                 user_machine.begin(
                     Beginning { intended, address, transport, credentials, nonce },
                     near,

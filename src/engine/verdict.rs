@@ -20,7 +20,8 @@ pub struct PhaseObservation {
     pub lag_p99: Option<Duration>,
     /// 99th percentile of the workers' turn time in the phase, by time: the share of time spent in longer turns.
     pub turn_p99: Option<Duration>,
-    /// 99th percentile of the response time over completed operations that are not logins.
+    /// 99th percentile of the response time over completed operations that are not logins; with too few of them the highest
+    /// percentile they support, as for lag.
     pub response_p99: Option<Duration>,
     /// The busiest worker's share of time spent working.
     pub busy_max: f64,

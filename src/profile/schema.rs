@@ -38,7 +38,9 @@ fn activity(kind: &str, summary: &str, keys: &[KeySpec]) -> Value {
     let all: Vec<KeySpec> = ACTIVITY_KEYS.iter().chain(keys).copied().collect();
     let mut schema = object(&all, summary);
     schema["properties"]["kind"] = json!({ "const": kind, "description": summary });
-    schema["oneOf"] = json!([{ "required": ["rate"] }, { "required": ["every"] }]);
+    let paces =
+        ["rate", "every", "session"].into_iter().filter(|pace| all.iter().any(|spec| spec.name == *pace));
+    schema["oneOf"] = paces.map(|pace| json!({ "required": [pace] })).collect();
     schema
 }
 

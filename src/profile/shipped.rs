@@ -12,8 +12,18 @@ pub struct Shipped {
 }
 
 /// All of them.
-pub const SHIPPED: &[Shipped] =
-    &[Shipped { name: "quickstart", text: include_str!("../../profiles/quickstart.toml") }];
+pub const SHIPPED: &[Shipped] = &[
+    Shipped { name: "quickstart", text: include_str!("../../profiles/quickstart.toml") },
+    Shipped { name: "idle-mobile", text: include_str!("../../profiles/idle-mobile.toml") },
+    Shipped { name: "im-consumer", text: include_str!("../../profiles/im-consumer.toml") },
+    Shipped { name: "presence-heavy", text: include_str!("../../profiles/presence-heavy.toml") },
+    Shipped { name: "enterprise-9am", text: include_str!("../../profiles/enterprise-9am.toml") },
+    Shipped { name: "muc-small", text: include_str!("../../profiles/muc-small.toml") },
+    Shipped { name: "game-rooms", text: include_str!("../../profiles/game-rooms.toml") },
+    Shipped { name: "chatty-stress", text: include_str!("../../profiles/chatty-stress.toml") },
+    Shipped { name: "webinar-join", text: include_str!("../../profiles/webinar-join.toml") },
+    Shipped { name: "presence-flood", text: include_str!("../../profiles/presence-flood.toml") },
+];
 
 impl Shipped {
     /// The one of this name.

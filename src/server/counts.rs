@@ -11,6 +11,7 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)+) => {
         /// Totals since the server's start.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
         pub struct Counts { $($(#[$doc])* pub $name: u64,)+ }
 
         /// The live form of [`Counts`].
@@ -56,9 +57,11 @@ counters! {
     iqs_answered,
     /// Message copies handed to write (room messages apart), surplus ones included.
     messages_out,
-    /// Room message copies handed to write.
+    /// Room message copies handed to write, the sender's own included.
     groupchats_out,
-    /// Presence copies handed to write, echoes and probe answers included.
+    /// Earlier room messages and subjects handed to write for those who joined.
+    history_out,
+    /// Presence copies handed to write, echoes, probe answers and occupants included.
     presences_out,
     /// Requests and answers passed on between users.
     iqs_out,

@@ -7,8 +7,8 @@ use crate::machine::{Channel, CloseMode, Outbox};
 use crate::sample::Token;
 use crate::seed::{Draw, Stream};
 use crate::server::Server;
+use crate::server::form::Form;
 use crate::server::pipeline::{Copy, Passage, Refused, SessionId};
-use crate::server::reply::{self, Id};
 use crate::server::routes::AccountId;
 use crate::server::truth::{Action, CopyLine, CutLine, Line};
 use crate::units::Offset;
@@ -23,6 +23,8 @@ const UNWRITTEN_KEEP: usize = 16;
 pub(super) enum Column {
     Message,
     Groupchat,
+    /// What a room shows those who join of what was said before.
+    History,
     Presence,
     Iq,
 }
@@ -41,13 +43,13 @@ impl Column {
 /// A stanza on its way from a user to others.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parcel<'a> {
-    /// As it came.
-    pub(super) stanza: &'a [u8],
+    /// As it will be written.
+    pub(super) form: &'a Form,
     pub(super) column: Column,
     /// What its id says, where it is tracked; faults and truth know no others.
     pub(super) token: Option<Token>,
     pub(super) sender: AccountId,
-    pub(super) from: &'a Arc<str>,
+    /// The sender's bare JID.
     pub(super) from_bare: &'a Arc<str>,
     /// The address it is written with; none is the recipient's own full JID.
     pub(super) to: Option<&'a str>,
@@ -58,10 +60,10 @@ impl Server {
     pub(super) fn give(&mut self, parcel: &Parcel<'_>, to: &(SessionId, Arc<str>), out: &mut Outbox) {
         let (session, full) = to;
         let address = parcel.to.unwrap_or(full);
-        let fill = |bytes: &mut Vec<u8>| reply::pass_on(bytes, parcel.stanza, Id::Kept, parcel.from, address);
+        let fill = |bytes: &mut Vec<u8>| parcel.form.write(bytes, address);
         match parcel.token {
             Some(token) if self.options.faults.act_on_copies() => {
-                let mut bytes = Vec::with_capacity(parcel.stanza.len() + 128);
+                let mut bytes = Vec::with_capacity(parcel.form.len() + address.len() + 8);
                 fill(&mut bytes);
                 self.submit(
                     Copy {
@@ -105,6 +107,7 @@ impl Server {
         match column {
             Column::Message => &self.counters.messages_out,
             Column::Groupchat => &self.counters.groupchats_out,
+            Column::History => &self.counters.history_out,
             Column::Presence => &self.counters.presences_out,
             Column::Iq => &self.counters.iqs_out,
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::machine::{Channel, Outbox};
 use crate::server::Server;
 use crate::server::delivery::{Column, Parcel};
+use crate::server::form::{Form, Id};
 use crate::server::reply::{self, Answer, Denial, element as write_element, push};
 use crate::server::routes::Account;
 use crate::server::session::{Bound, State};
@@ -46,6 +47,10 @@ impl Server {
         }
         let target = element.to().map_or(Target::Domain, |to| self.target(&to));
         match target {
+            Target::Rooms if is_request => self.rooms_iq(channel, bound, element, out),
+            Target::Room { name, nick } if is_request => {
+                self.room_iq(channel, bound, element, (&name, nick.as_deref()), out);
+            }
             Target::User { local, resource: Some(resource) } => {
                 self.pass_iq(channel, bound, element, (&local, &resource), out);
             }
@@ -54,7 +59,9 @@ impl Server {
             Target::User { local, resource: None } if self.is_own(bound, &local) => {
                 self.answer(channel, bound, element, false, out);
             }
-            Target::User { .. } => self.refuse_iq(channel, bound, element, Denial::UNAVAILABLE, out),
+            Target::User { .. } | Target::Rooms | Target::Room { .. } => {
+                self.refuse_iq(channel, bound, element, Denial::UNAVAILABLE, out);
+            }
             Target::Remote => self.refuse_iq(channel, bound, element, Denial::NO_REMOTE, out),
             Target::Malformed => self.refuse_iq(channel, bound, element, Denial::JID_MALFORMED, out),
         }
@@ -77,12 +84,12 @@ impl Server {
             }
             return;
         };
+        let form = Form::new(element.bytes(), Id::Kept, &bound.full);
         let parcel = Parcel {
-            stanza: element.bytes(),
+            form: &form,
             column: Column::Iq,
             token: None,
             sender: bound.account,
-            from: &bound.full,
             from_bare: &bound.full,
             to: None,
         };
@@ -110,9 +117,8 @@ impl Server {
             Ok(Asked::Session | Asked::Ping) => self.reply(channel, bound, element, out, |_| ()),
             Ok(Asked::Info) => self.reply(channel, bound, element, out, |bytes| write_info(bytes, to_domain)),
             Ok(Asked::Items) => {
-                self.reply(channel, bound, element, out, |bytes| {
-                    push(bytes, &format!("<query xmlns='{DISCO_ITEMS}'/>"));
-                });
+                let rooms = to_domain.then(|| self.rooms.domain().to_owned());
+                self.reply(channel, bound, element, out, |bytes| write_items(bytes, rooms.as_deref()));
             }
             Ok(Asked::Version) if to_domain => self.reply(channel, bound, element, out, write_version),
             Ok(Asked::Roster | Asked::Version) => {
@@ -122,7 +128,7 @@ impl Server {
         }
     }
 
-    fn reply(
+    pub(super) fn reply(
         &mut self,
         channel: Channel,
         bound: &Bound,
@@ -136,7 +142,7 @@ impl Server {
         self.send(channel, out, |bytes| reply::result(bytes, answer, fill));
     }
 
-    fn refuse_iq(
+    pub(super) fn refuse_iq(
         &mut self,
         channel: Channel,
         bound: &Bound,
@@ -252,6 +258,17 @@ fn write_info(out: &mut Vec<u8>, server: bool) {
     push(out, &format!("<query xmlns='{DISCO_INFO}'><identity {identity}/>"));
     for feature in [DISCO_INFO, DISCO_ITEMS, ROSTER, PING, VERSION] {
         push(out, &format!("<feature var='{feature}'/>"));
+    }
+    push(out, "</query>");
+}
+
+/// The server has its room service; an account has nothing.
+fn write_items(out: &mut Vec<u8>, rooms: Option<&str>) {
+    push(out, &format!("<query xmlns='{DISCO_ITEMS}'>"));
+    if let Some(rooms) = rooms {
+        push(out, "<item");
+        attribute(out, "jid", rooms);
+        push(out, " name='rooms'/>");
     }
     push(out, "</query>");
 }

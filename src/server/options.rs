@@ -68,6 +68,8 @@ pub struct ServerOptions {
     pub seed: u64,
     /// Whether the truth is kept, to be taken with [`Server::take_truth`](crate::server::Server::take_truth).
     pub truth: bool,
+    /// When its offset zero was, counted from 1970: what the stamps of what is shown later are made of.
+    pub epoch_unix: Duration,
     /// The server's start: freezes and cuts count from it.
     pub start: Offset,
 }
@@ -89,6 +91,7 @@ impl ServerOptions {
             faults: Faults::default(),
             seed: 0,
             truth: false,
+            epoch_unix: Duration::ZERO,
             start: Offset::ZERO,
         }
     }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use crate::machine::{Channel, Outbox};
 use crate::server::Server;
 use crate::server::delivery::{Column, Parcel};
+use crate::server::form::{self, Form, Id};
 use crate::server::pipeline::SessionId;
-use crate::server::reply::{self, Denial, Id};
+use crate::server::reply::{self, Denial};
 use crate::server::routes::{Account, Availability, Resource};
 use crate::server::session::{Bound, State};
 use crate::server::stanza::{Target, token_of};
@@ -28,6 +29,9 @@ impl Server {
         out: &mut Outbox,
     ) {
         self.counters.presences_in.add_one();
+        if let Some(Target::Room { name, nick }) = element.to().map(|to| self.target(&to)) {
+            return self.room_presence(channel, bound, element, (&name, nick.as_deref()), out);
+        }
         match (element.stanza_type().as_deref(), element.to()) {
             (None | Some("unavailable" | "error"), Some(to)) => {
                 self.directed(channel, bound, element, &to, out);
@@ -46,7 +50,7 @@ impl Server {
     /// Presence to contacts and oneself; the first time, theirs in return (section 4.2.2).
     fn available(&mut self, channel: Channel, bound: &Bound, element: &Element<'_>, out: &mut Outbox) {
         let stanza = element.bytes();
-        let kept = !reply::is_empty(stanza) && stanza.len() <= CONTENT_MAX;
+        let kept = !form::is_empty(stanza) && stanza.len() <= CONTENT_MAX;
         let priority = element.child_text("priority").and_then(|text| text.trim().parse().ok());
         let presence = Availability {
             priority: priority.unwrap_or(0),
@@ -68,18 +72,19 @@ impl Server {
             self.broadcast(bound, element, out);
             self.routes.set_presence(bound.account, id, None);
         }
+        self.leave_rooms(id, out);
     }
 
     /// A copy to every available resource of every contact, and an echo to one's own, oneself included. Echoes are
     /// no deliveries to anybody: faults and truth leave them alone.
     fn broadcast(&mut self, bound: &Bound, element: &Element<'_>, out: &mut Outbox) {
         let Some(account) = self.routes.get(bound.account).cloned() else { return };
+        let form = Form::new(element.bytes(), Id::Kept, &bound.full);
         let parcel = Parcel {
-            stanza: element.bytes(),
+            form: &form,
             column: Column::Presence,
             token: token_of(element),
             sender: bound.account,
-            from: &bound.full,
             from_bare: &account.bare,
             to: None,
         };
@@ -123,7 +128,7 @@ impl Server {
                 if presence.stanza.is_empty() {
                     reply::presence(bytes, None, &resource.full, &reader.1);
                 } else {
-                    reply::pass_on(bytes, &presence.stanza, Id::Removed, &resource.full, &reader.1);
+                    Form::new(&presence.stanza, Id::Removed, &resource.full).write(bytes, &reader.1);
                 }
             });
         }
@@ -140,7 +145,7 @@ impl Server {
     ) {
         let (local, resource) = match self.target(to) {
             Target::User { local, resource } => (local, resource),
-            Target::Domain => return,
+            Target::Domain | Target::Rooms | Target::Room { .. } => return,
             Target::Remote => return self.deny(channel, bound, element, Denial::NO_REMOTE, out),
             Target::Malformed => return self.deny(channel, bound, element, Denial::JID_MALFORMED, out),
         };
@@ -156,12 +161,12 @@ impl Server {
         if reached.is_empty() {
             self.reached_nobody(token, &bare, to);
         }
+        let form = Form::new(element.bytes(), Id::Kept, &bound.full);
         let parcel = Parcel {
-            stanza: element.bytes(),
+            form: &form,
             column: Column::Presence,
             token,
             sender: bound.account,
-            from: &bound.full,
             from_bare: &bare,
             to: Some(to),
         };
@@ -175,6 +180,7 @@ impl Server {
         let Some(session) = self.sessions.get_mut(&channel) else { return };
         let id = SessionId { channel, serial: session.serial };
         let State::Bound(bound) = std::mem::replace(&mut session.state, State::Closing) else { return };
+        self.leave_rooms(id, out);
         let Some(account) = self.routes.get(bound.account).cloned() else { return };
         let Some(resource) = self.routes.unbind(bound.account, id) else { return };
         if resource.available.is_none() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::machine::{Channel, Outbox};
 use crate::sample::Token;
 use crate::server::delivery::{Column, Parcel};
+use crate::server::form::{Form, Id};
 use crate::server::reply::{self, Answer, Denial, folded};
 use crate::server::routes::{MessageType, Reach, message_reach};
 use crate::server::session::Bound;
@@ -19,6 +20,10 @@ pub(super) enum Target {
     Domain,
     /// An account here, or one resource of it.
     User { local: String, resource: Option<String> },
+    /// The room service.
+    Rooms,
+    /// A room, or one of its occupants.
+    Room { name: String, nick: Option<String> },
     /// Somewhere else.
     Remote,
     /// Not an address.
@@ -62,8 +67,11 @@ impl Server {
             Target::User { local, resource } => {
                 message_reach(self.routes.resources(&local), resource.as_deref(), kind)
             }
-            Target::Domain if kind == MessageType::Headline => Reach::Silence,
-            Target::Domain => Reach::Nobody,
+            Target::Room { name, nick } => {
+                return self.room_message(channel, bound, element, (&name, nick.as_deref()), kind, out);
+            }
+            Target::Domain | Target::Rooms if kind == MessageType::Headline => Reach::Silence,
+            Target::Domain | Target::Rooms => Reach::Nobody,
             Target::Remote => return self.refuse_message(channel, bound, element, Denial::NO_REMOTE, out),
             Target::Malformed => {
                 return self.refuse_message(channel, bound, element, Denial::JID_MALFORMED, out);
@@ -71,12 +79,12 @@ impl Server {
         };
         match reach {
             Reach::Sessions(sessions) => {
+                let form = Form::new(element.bytes(), Id::Kept, &bound.full);
                 let parcel = Parcel {
-                    stanza: element.bytes(),
+                    form: &form,
                     column,
                     token,
                     sender: bound.account,
-                    from: &bound.full,
                     from_bare: &own,
                     to: Some(&to),
                 };
@@ -91,7 +99,7 @@ impl Server {
         }
     }
 
-    fn refuse_message(
+    pub(super) fn refuse_message(
         &mut self,
         channel: Channel,
         bound: &Bound,
@@ -124,18 +132,17 @@ impl Server {
         self.send(channel, out, |bytes| reply::denial(bytes, element.local(), answer, denial));
     }
 
-    /// Whom an address means, by the one domain served here.
+    /// Whom an address means, by the one domain served here and its room service.
     pub(super) fn target(&self, address: &str) -> Target {
         let Ok(jid) = address.parse::<Jid>() else { return Target::Malformed };
-        if !jid.domain().eq_ignore_ascii_case(&self.options.domain) {
-            return Target::Remote;
-        }
-        match jid.local() {
-            None => Target::Domain,
-            Some(local) => Target::User {
-                local: folded(local).into_owned(),
-                resource: jid.resource().map(str::to_owned),
-            },
+        let (local, resource) = (jid.local().map(folded), jid.resource().map(str::to_owned));
+        let is_here = jid.domain().eq_ignore_ascii_case(&self.options.domain);
+        match local.map(Cow::into_owned) {
+            None if is_here => Target::Domain,
+            Some(local) if is_here => Target::User { local, resource },
+            _ if !self.rooms.is_at(jid.domain()) => Target::Remote,
+            None => Target::Rooms,
+            Some(name) => Target::Room { name, nick: resource },
         }
     }
 

@@ -352,19 +352,24 @@ fn subscribers(roster: &Element<'_>) -> Vec<Box<str>> {
     seeing.filter_map(|item| Some(item.attribute("jid")?.as_ref().into())).collect()
 }
 
+/// A negotiation that failed, as it is counted and shown.
+pub fn negotiation_fault(failure: &Failure) -> Fault {
+    let class = match failure.blame {
+        Blame::Server => ErrorClass::Server,
+        Blame::Throttled => ErrorClass::Throttled,
+        Blame::Policy => ErrorClass::Policy,
+        Blame::Protocol => ErrorClass::Protocol,
+        Blame::Misuse => ErrorClass::Misuse,
+    };
+    Fault::new(class, failure.step, failure.condition, &failure.text)
+}
+
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
-        let class = match failure.blame {
-            Blame::Server => ErrorClass::Server,
-            Blame::Throttled => ErrorClass::Throttled,
-            Blame::Policy => ErrorClass::Policy,
-            Blame::Protocol => ErrorClass::Protocol,
-            Blame::Misuse => ErrorClass::Misuse,
-        };
-        let fault = Fault::new(class, failure.step, failure.condition, &failure.text);
+        let fault = negotiation_fault(&failure);
         // A password that is wrong once is wrong twice, and a server that counts failures would lock the account.
-        let hopeless = matches!(class, ErrorClass::Protocol | ErrorClass::Misuse)
-            || (class == ErrorClass::Server
+        let hopeless = matches!(fault.class, ErrorClass::Protocol | ErrorClass::Misuse)
+            || (fault.class == ErrorClass::Server
                 && failure.step == "auth"
                 && failure.condition != "temporary-auth-failure");
         Self { fault, may_retry: !hopeless }

@@ -105,7 +105,7 @@ fn handle_change(element: &Element<'_>, near: &Surroundings<'_>, out: &mut Said<
         stored: element.has_delay(),
         intact: in_status == Some(token),
         place: Place::NOWHERE,
-        since: near.since,
+        since: Offset::ZERO,
     })));
 }
 
@@ -170,7 +170,7 @@ fn handle_message(element: &Element<'_>, near: &Surroundings<'_>, out: &mut Said
         stored: element.has_delay(),
         intact: in_body == Some(token),
         place: place.unwrap_or(Place::NOWHERE),
-        since: near.since,
+        since: Offset::ZERO,
     })));
 }
 
@@ -183,7 +183,7 @@ fn handle_iq(element: &Element<'_>, near: &Surroundings<'_>, out: &mut Said<'_>)
     match (element.stanza_type().as_deref(), token) {
         (Some("result"), Some(token)) if token.sender == near.index => {
             let (recipient, done) = (near.index, near.now);
-            let (place, since) = (Place::NOWHERE, near.since);
+            let (place, since) = (Place::NOWHERE, Offset::ZERO);
             let arrive = Arrive { token, recipient, done, stored: false, intact: true, place, since };
             out.reports.push(Report::Note(Note::Arrive(arrive)));
             0

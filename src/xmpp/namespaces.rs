@@ -36,6 +36,14 @@ pub const MUC_OWNER: &str = "http://jabber.org/protocol/muc#owner";
 pub const STREAM_MANAGEMENT: &str = "urn:xmpp:sm:3";
 /// Client state indication (XEP-0352).
 pub const CLIENT_STATE: &str = "urn:xmpp:csi:0";
+/// In-band registration (XEP-0077).
+pub const REGISTRATION: &str = "jabber:iq:register";
+/// The stream feature of in-band registration (XEP-0077 section 4).
+pub const REGISTRATION_FEATURE: &str = "http://jabber.org/features/iq-register";
+/// Data forms (XEP-0004).
+pub const DATA_FORM: &str = "jabber:x:data";
+/// Out-of-band data (XEP-0066): where a server wants registration done on the web.
+pub const OUT_OF_BAND: &str = "jabber:x:oob";
 /// Delayed delivery (XEP-0203).
 pub const DELAY: &str = "urn:xmpp:delay";
 /// Service discovery, information (XEP-0030).

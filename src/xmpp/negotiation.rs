@@ -11,6 +11,7 @@
 
 mod failure;
 mod features;
+pub(in crate::xmpp) mod opening;
 mod table;
 
 use std::fmt;
@@ -24,10 +25,7 @@ pub use self::features::Features;
 use self::table::{Action, Input, State, transition};
 use super::sasl::scram::{ScramClient, ScramError};
 use super::sasl::{self, Choice};
-use super::{
-    ContentNamespace, Element, ElementKind, Header, Jid, Mechanism, ReadError, StreamCondition, header, jid,
-    namespaces, write,
-};
+use super::{Element, ElementKind, Header, Jid, Mechanism, ReadError, header, jid, namespaces, write};
 use crate::machine::{Derivation, Hash};
 
 const BIND_ID: &str = "bind";
@@ -328,21 +326,8 @@ impl Negotiation {
                 Err(self.violation("no resource binding"))
             };
         }
-        let misuse = |step, condition, text| Err(Failure::new(Blame::Misuse, step, condition, text));
-        match (self.config.tls, self.features.starttls) {
-            _ if self.secured => {}
-            (TlsPolicy::Required | TlsPolicy::Preferred, true) => return Ok(Input::OffersTls),
-            (TlsPolicy::Required, false) => {
-                return misuse(
-                    "starttls",
-                    "tls-not-offered",
-                    "the server does not offer STARTTLS, which is required",
-                );
-            }
-            (TlsPolicy::Off, _) if self.features.starttls_required => {
-                return misuse("starttls", "tls-required", "the server requires STARTTLS, which is off");
-            }
-            (TlsPolicy::Preferred | TlsPolicy::Off, _) => {}
+        if opening::tls_is_due(self.config.tls, &self.features, self.secured)? {
+            return Ok(Input::OffersTls);
         }
         match self.mechanism() {
             Some(Mechanism::ScramSha1 | Mechanism::ScramSha256) => Ok(Input::OffersScram),
@@ -355,11 +340,17 @@ impl Negotiation {
                     "a required feature is not known",
                 ))
             }
-            None => misuse("auth", "no-mechanism", "the server offers no mechanism that is allowed"),
+            None => Err(Failure::new(
+                Blame::Misuse,
+                "auth",
+                "no-mechanism",
+                "the server offers no mechanism that is allowed",
+            )),
         }
     }
 
-    fn mechanism(&self) -> Option<Mechanism> {
+    /// The mechanism the latest features allow, the strongest that is both allowed and offered.
+    pub fn mechanism(&self) -> Option<Mechanism> {
         let choice = Choice {
             allowed: &self.config.mechanisms,
             credentials: self.credentials.is_some(),
@@ -406,24 +397,7 @@ impl Negotiation {
     }
 
     fn note(&mut self, header: &Header, out: &mut Vec<u8>) -> Result<Progress, Failure> {
-        let fatal = match header.version {
-            _ if header.content != ContentNamespace::Client => Some(StreamCondition::InvalidNamespace),
-            Some((major, _)) if major >= 1 => None,
-            _ => Some(StreamCondition::UnsupportedVersion),
-        };
-        if let Some(condition) = fatal {
-            header::write_error(out, condition, None);
-            let text = "the server's stream is of an unsupported kind or version";
-            return Err(Failure::new(Blame::Protocol, "stream", condition.as_str(), text));
-        }
-        let from = header.from.as_deref().unwrap_or(&self.config.domain);
-        self.objection = if !from.eq_ignore_ascii_case(&self.config.domain) {
-            Some(Failure::violation("stream", "the stream is from another domain"))
-        } else if header.id.as_deref().is_none_or(str::is_empty) {
-            Some(Failure::violation("stream", "the stream has no id"))
-        } else {
-            None
-        };
+        self.objection = opening::check_header(header, &self.config.domain, out)?;
         Ok(Progress::Wait)
     }
 

@@ -85,6 +85,41 @@ pub fn roster_get(out: &mut Vec<u8>, id: &str) {
     iq(out, "get", id, None, b"<query xmlns='jabber:iq:roster'/>");
 }
 
+/// Writes subscription presence (RFC 6121 section 3): `kind` is `subscribe`, `subscribed`, `unsubscribe` or
+/// `unsubscribed`, `to` a bare address.
+pub fn subscription(out: &mut Vec<u8>, kind: &str, to: &str) {
+    out.extend_from_slice(b"<presence");
+    attribute(out, "to", to);
+    attribute(out, "type", kind);
+    out.extend_from_slice(b"/>");
+}
+
+/// Writes a request for the registration form (XEP-0077 section 3.1).
+pub fn registration_get(out: &mut Vec<u8>, id: &str) {
+    iq(out, "get", id, None, b"<query xmlns='jabber:iq:register'/>");
+}
+
+/// Writes a registration (XEP-0077 section 3.1): the form's fields, by name, with their values.
+pub fn registration_set(out: &mut Vec<u8>, id: &str, fields: &[(&str, &str)]) {
+    let mut payload = b"<query xmlns='jabber:iq:register'>".to_vec();
+    for (name, value) in fields {
+        payload.push(b'<');
+        payload.extend_from_slice(name.as_bytes());
+        payload.push(b'>');
+        escape(&mut payload, value);
+        payload.extend_from_slice(b"</");
+        payload.extend_from_slice(name.as_bytes());
+        payload.push(b'>');
+    }
+    payload.extend_from_slice(b"</query>");
+    iq(out, "set", id, None, &payload);
+}
+
+/// Writes the removal of one's own account (XEP-0077 section 3.2).
+pub fn registration_remove(out: &mut Vec<u8>, id: &str) {
+    iq(out, "set", id, None, b"<query xmlns='jabber:iq:register'><remove/></query>");
+}
+
 /// Writes a bind request (RFC 6120 section 7); without `resource` the server chooses.
 pub fn bind(out: &mut Vec<u8>, id: &str, resource: Option<&str>) {
     let Some(resource) = resource else {
@@ -214,6 +249,10 @@ mod tests {
             written(|out| bind(out, "b", None)),
             written(|out| bind(out, "b", Some("<phone>"))),
             written(|out| session(out, "s")),
+            written(|out| subscription(out, "subscribe", "a&b@c")),
+            written(|out| registration_get(out, "g")),
+            written(|out| registration_set(out, "r", &[("username", "a"), ("password", "<&>")])),
+            written(|out| registration_remove(out, "x")),
             written(|out| iq_result(out, "1", Some("a@b"))),
             written(|out| iq_error(out, "1", None, "cancel", "service-unavailable")),
         ];

@@ -66,7 +66,7 @@ fn shown_as_json_it_is_the_same() {
     let forecast = &shown["forecast"];
     assert_eq!((&forecast["peak_online"], &forecast["phases"][2]["name"]), (&1_000.into(), &"steady".into()));
     let total = forecast["phases"][2]["operations"].as_f64().unwrap();
-    assert!((total - 6_000.0).abs() < 1.0, "300 a second for 20 s: {total}");
+    assert!((total - 6_340.0).abs() < 1.0, "317 a second for 20 s: {total}");
     assert_eq!(shown["slo"][1], serde_json::json!({ "name": "message.lost", "bound": "== 0" }));
     let needed = forecast["needs"]["descriptors"].as_u64().unwrap();
     assert_eq!(needed, 2 * 1_000 + 200, "both ends of each connection are this process's");

@@ -215,12 +215,3 @@ fn backoff(local: u32, attempt: u32, failures: u8) -> Duration {
     let jitter = Draw::new(u64::from(local), Stream::login_order(u16::MAX), u64::from(attempt)).unit();
     doubled.min(RETRY_MAX).mul_f64(0.5 + jitter)
 }
-
-/// Unpredictable bytes for SCRAM (RFC 5802 §5.1), from the operating system.
-pub(super) fn nonce() -> [u8; 18] {
-    use rand::TryRng as _;
-    let mut bytes = [0; 18];
-    // The operating system's generator fails on no system we run on; a nonce of zeros would only weaken a test login.
-    let _ = rand::rngs::SysRng.try_fill_bytes(&mut bytes);
-    bytes
-}

@@ -24,7 +24,7 @@ pub enum Blame {
 pub struct Failure {
     /// Who is at fault.
     pub blame: Blame,
-    /// Where: `stream`, `starttls`, `tls`, `auth`, `bind`, `session`.
+    /// Where: `stream`, `starttls`, `tls`, `auth`, `bind`, `session`, `register`.
     pub step: &'static str,
     /// The defined condition, or a short name of ours.
     pub condition: &'static str,
@@ -35,7 +35,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(super) fn new(
+    pub(in crate::xmpp) fn new(
         blame: Blame,
         step: &'static str,
         condition: &'static str,
@@ -45,11 +45,11 @@ impl Failure {
     }
 
     /// The server did what it may not do here.
-    pub(super) fn violation(step: &'static str, text: impl Into<String>) -> Self {
+    pub(in crate::xmpp) fn violation(step: &'static str, text: impl Into<String>) -> Self {
         Self::new(Blame::Protocol, step, "protocol-violation", text)
     }
 
-    pub(super) fn from_scram(error: ScramError) -> Self {
+    pub(in crate::xmpp) fn from_scram(error: ScramError) -> Self {
         let (blame, condition) = match error {
             ScramError::Credentials => (Blame::Misuse, "credentials-not-ascii"),
             ScramError::TooFewIterations(_) | ScramError::TooManyIterations => {
@@ -63,7 +63,7 @@ impl Failure {
     }
 
     /// A `<stream:error/>`.
-    pub(super) fn from_stream_error(step: &'static str, element: &Element<'_>) -> Self {
+    pub(in crate::xmpp) fn from_stream_error(step: &'static str, element: &Element<'_>) -> Self {
         let error = StreamError::parse(element);
         let blame = match error.condition {
             StreamCondition::ResourceConstraint => Blame::Throttled,
@@ -76,7 +76,7 @@ impl Failure {
     }
 
     /// A SASL `<failure/>` (RFC 6120 section 6.5).
-    pub(super) fn from_sasl(element: &Element<'_>) -> Self {
+    pub(in crate::xmpp) fn from_sasl(element: &Element<'_>) -> Self {
         const CONDITIONS: [(&str, Blame); 11] = [
             ("aborted", Blame::Protocol),
             ("account-disabled", Blame::Server),
@@ -99,15 +99,22 @@ impl Failure {
         }
     }
 
-    /// An iq of type `error` (RFC 6120 sections 7.6.2 and 8.3.3).
-    pub(super) fn from_iq(step: &'static str, iq: &Element<'_>) -> Self {
-        const CONDITIONS: [(&str, Blame); 8] = [
+    /// An iq of type `error` (RFC 6120 sections 7.6.2 and 8.3.3). A rule that is told with `wait` is a request to slow
+    /// down.
+    pub fn from_iq(step: &'static str, iq: &Element<'_>) -> Self {
+        const CONDITIONS: [(&str, Blame); 14] = [
             ("bad-request", Blame::Server),
             ("conflict", Blame::Server),
+            ("feature-not-implemented", Blame::Server),
             ("forbidden", Blame::Policy),
             ("internal-server-error", Blame::Server),
+            ("item-not-found", Blame::Server),
+            ("jid-malformed", Blame::Misuse),
+            ("not-acceptable", Blame::Policy),
             ("not-allowed", Blame::Policy),
+            ("not-authorized", Blame::Server),
             ("policy-violation", Blame::Policy),
+            ("registration-required", Blame::Policy),
             ("resource-constraint", Blame::Throttled),
             ("service-unavailable", Blame::Server),
         ];
@@ -118,7 +125,11 @@ impl Failure {
         let text = children().find(|child| child.local() == "text").map(|text| text.text().into_owned());
         let name =
             children().find(|child| child.local() != "text").map_or("", |child| child.local()).to_owned();
+        let waits = error.as_ref().and_then(Element::stanza_type).is_some_and(|kind| kind == "wait");
         match CONDITIONS.iter().find(|(condition, _)| *condition == name) {
+            Some((condition, Blame::Policy)) if waits => {
+                Self::new(Blame::Throttled, step, condition, text.unwrap_or_default())
+            }
             Some((condition, blame)) => Self::new(*blame, step, condition, text.unwrap_or_default()),
             None => Self::new(Blame::Server, step, "undefined-condition", text.unwrap_or(name)),
         }

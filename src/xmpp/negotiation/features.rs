@@ -21,6 +21,8 @@ pub struct Features {
     pub stream_management: bool,
     /// Client state indication (XEP-0352).
     pub client_state: bool,
+    /// In-band registration (XEP-0077).
+    pub registration: bool,
     /// Whether something not known here is marked as required.
     pub unknown_required: bool,
 }
@@ -53,6 +55,7 @@ impl Features {
             ("ver", namespaces::ROSTER_VERSIONING) => self.rosterver = true,
             ("sm", namespaces::STREAM_MANAGEMENT) => self.stream_management = true,
             ("csi", namespaces::CLIENT_STATE) => self.client_state = true,
+            ("register", namespaces::REGISTRATION_FEATURE) => self.registration = true,
             _ => self.unknown_required |= has("required"),
         }
     }

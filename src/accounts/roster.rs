@@ -1,0 +1,102 @@
+//! A server's roster held against the topology.
+
+use std::collections::HashMap;
+
+use crate::accounts::People;
+use crate::xmpp::{Element, Subscription, roster};
+
+/// How many examples are kept of each kind of difference, per user.
+const EXAMPLES: usize = 3;
+
+/// What a server says of one contact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) subscription: Subscription,
+    pub(super) ask: bool,
+}
+
+impl Standing {
+    /// For a person: `to, asked`.
+    fn describe(self) -> String {
+        format!("{}{}", self.subscription.as_str(), if self.ask { ", asked" } else { "" })
+    }
+}
+
+/// A roster by address. Addresses are compared in lower case: servers normalise what they are told.
+#[derive(Debug, Default)]
+pub(super) struct Roster(HashMap<String, Standing>);
+
+impl Roster {
+    /// From the answer to a roster request.
+    pub(super) fn read(iq: &Element<'_>) -> Self {
+        let mut items = HashMap::new();
+        roster::for_each_item(iq, |item| {
+            let standing = Standing { subscription: item.subscription, ask: item.ask };
+            items.insert(item.jid.to_lowercase(), standing);
+        });
+        Self(items)
+    }
+
+    /// How it stands with a contact; nothing if it is none.
+    pub(super) fn standing(&self, jid: &str) -> Option<Standing> {
+        self.0.get(&jid.to_lowercase()).copied()
+    }
+
+    /// What differs from the topology.
+    pub(super) fn compare(mut self, people: &People, user: u32) -> Differences {
+        let mut found = Differences::default();
+        let own = people.bare(user);
+        for contact in people.contacts(user) {
+            let jid = people.bare(contact);
+            match self.0.remove(&jid.to_lowercase()) {
+                Some(Standing { subscription: Subscription::Both, .. }) => found.mutual += 1,
+                Some(standing) => {
+                    found.one_sided.add(|| format!("{own} with {jid}: {}", standing.describe()))
+                }
+                None => found.missing.add(|| format!("{own} has not {jid}")),
+            }
+        }
+        let mut surplus: Vec<_> = self.0.into_keys().collect();
+        surplus.sort_unstable();
+        surplus.iter().for_each(|jid| found.surplus.add(|| format!("{own} has {jid}")));
+        found
+    }
+}
+
+/// How a roster differs from the topology.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Contacts that are as they should be.
+    pub mutual: u32,
+    /// Contacts that are in the roster, and not `both`.
+    pub one_sided: Listed,
+    /// Contacts that are not in the roster.
+    pub missing: Listed,
+    /// Items that are no contacts.
+    pub surplus: Listed,
+}
+
+impl Differences {
+    /// Whether nothing differs.
+    pub const fn is_none(&self) -> bool {
+        self.one_sided.count == 0 && self.missing.count == 0 && self.surplus.count == 0
+    }
+}
+
+/// A count with its first examples.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// How many.
+    pub count: u32,
+    /// The first few, each for a person.
+    pub examples: Vec<String>,
+}
+
+impl Listed {
+    fn add(&mut self, example: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(example());
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What was done, for a person.
+
+use crate::accounts::audit::{Audit, Found};
+use crate::accounts::create::Created;
+use crate::accounts::remove::Removed;
+use crate::accounts::tally::FaultCount;
+use crate::results::Exit;
+use crate::units::show_count;
+
+pub(super) fn created(done: &Created, notes: &[String]) -> String {
+    let mut page = Page::default();
+    page.row("accounts", done.accounts, "");
+    page.row("  created", done.created, "");
+    page.row("  existed already", done.existed, "left as they were, password included");
+    page.row_if("  failed", done.failed, "");
+    page.row_if("  not tried", done.not_tried, "");
+    if let Some(contacts) = &done.contacts {
+        page.row("users with contacts", contacts.of, "");
+        page.row("  complete", contacts.complete, "both sides say so");
+        let passes = format!("in {} passes; {} grants", contacts.passes, show_count(contacts.granted));
+        page.row("  requests sent", contacts.asked, &passes);
+        if contacts.complete < contacts.of {
+            page.row("  contacts left", contacts.left, "at the last look");
+            page.examples(&contacts.examples);
+        }
+    }
+    page.faults(&done.faults);
+    notes.iter().for_each(|note| page.line(note));
+    page.0
+}
+
+pub(super) fn audit(found: &Audit) -> String {
+    let mut page = Page::default();
+    page.row("accounts", found.accounts, "");
+    page.row("  logged in", found.let_in, "");
+    page.found("  no such account", &found.no_account);
+    page.found("  wrong password", &found.wrong_password);
+    if found.not_let_in.count > 0 {
+        page.found("  not let in", &found.not_let_in);
+    }
+    page.row_if("  failed", found.failed, "");
+    page.row_if("  not tried", found.not_tried, "");
+    let contacts = &found.contacts;
+    page.row(
+        "contacts",
+        contacts.mutual + contacts.one_sided.count + contacts.missing.count,
+        "from either end",
+    );
+    page.row("  mutual", contacts.mutual, "");
+    page.found("  one-sided", &contacts.one_sided);
+    page.found("  missing", &contacts.missing);
+    page.found("  surplus", &contacts.surplus);
+    page.faults(&found.faults);
+    page.0
+}
+
+pub(super) fn removed(done: &Removed) -> String {
+    let mut page = Page::default();
+    page.row("accounts", done.accounts, "");
+    page.row("  deleted", done.deleted, "");
+    page.row("  not there", done.absent, "");
+    page.row_if("  failed", done.failed, "");
+    page.row_if("  not tried", done.not_tried, "");
+    page.faults(&done.faults);
+    page.0
+}
+
+/// Why it did not end well.
+pub(super) fn reasons(exit: &Exit) -> String {
+    let line = |(code, reason): (u8, &str)| format!("Exit code {code}: {reason}\n");
+    exit.reasons.iter().map(|reason| line((reason.code, &reason.reason))).collect()
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn row(&mut self, name: &str, count: u64, remark: &str) {
+        let gap = if remark.is_empty() { "" } else { "  " };
+        self.0 += &format!("{name:<22}{:>12}{gap}{remark}\n", show_count(count));
+    }
+
+    fn row_if(&mut self, name: &str, count: u64, remark: &str) {
+        if count > 0 {
+            self.row(name, count, remark);
+        }
+    }
+
+    fn found(&mut self, name: &str, found: &Found) {
+        self.row(name, found.count, "");
+        self.examples(&found.examples);
+    }
+
+    fn examples(&mut self, examples: &[String]) {
+        for example in examples {
+            self.0 += &format!("      {}\n", clean(example));
+        }
+    }
+
+    fn faults(&mut self, faults: &[FaultCount]) {
+        for fault in faults {
+            let FaultCount { class, step, condition, count, examples } = fault;
+            self.0 += &format!("{:>12}  {condition} at {step} ({class})\n", show_count(*count));
+            self.examples(examples);
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        self.0 += &format!("{text}\n");
+    }
+}
+
+/// What a peer said, without what could move a terminal's cursor.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
