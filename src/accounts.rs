@@ -13,7 +13,7 @@
 //!
 //! **Contacts** are made by the subscription handshake (RFC 6121 section 3), in passes over the population: in the first
 //! everyone asks its contacts and grants those that are known to have asked; in the next everyone grants the rest and
-//! looks. Nobody needs to be online with anybody: a server keeps what was asked, and a grant needs no presence. A user is
+//! looks; later ones mend what rosters that contradict each other keep from coming about. Nobody needs to be online with anybody: a server keeps what was asked, and a grant needs no presence. A user is
 //! done when its own roster says `both` of every contact. `docs/accounts.md` tells what that costs.
 //!
 //! Invariants: passwords appear in no text, log or result, only on the wire and in the CSV that was asked for; what is
@@ -29,6 +29,7 @@ pub mod create;
 pub mod csv;
 mod delete;
 pub mod errand;
+pub mod known;
 pub mod people;
 pub mod remove;
 pub mod roster;

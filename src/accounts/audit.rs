@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::accounts::check::Checked;
 use crate::accounts::conduct::{Ending, Heard, Means, Standing, conduct};
-use crate::accounts::errand::{Asked, Finding, Task};
+use crate::accounts::errand::{Finding, Task};
+use crate::accounts::known::Known;
 use crate::accounts::roster::{Differences, Listed};
 use crate::accounts::tally::{FaultCount, Faults};
 
@@ -113,7 +114,7 @@ pub fn audit(means: &Means<'_>, show: &mut dyn FnMut(&Standing)) -> (Audit, Endi
         }
         Ok(())
     };
-    let ending = conduct(means, "check", (Task::Check, users, Asked::everyone()), &mut heed, show);
+    let ending = conduct(means, "check", (Task::Check, users, Known::everyone_asked()), &mut heed, show);
     found.failed = faults.total();
     found.not_tried = found.accounts - seen;
     found.faults = faults.counts();

@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::accounts::People;
-use crate::accounts::errand::{Asked, Outcome, Task};
+use crate::accounts::errand::{Outcome, Task};
+use crate::accounts::known::Known;
 use crate::accounts::worker::{Message, Report, Stage, Worker};
 use crate::clock::Epoch;
 use crate::engine::coordinator::Command;
@@ -77,7 +78,7 @@ pub enum Ending {
 pub fn conduct(
     means: &Means<'_>,
     name: &str,
-    (task, users, asked): (Task, Vec<u32>, Asked),
+    (task, users, known): (Task, Vec<u32>, Known),
     heed: &mut dyn FnMut(Heard) -> Result<(), String>,
     show: &mut dyn FnMut(&Standing),
 ) -> Ending {
@@ -86,7 +87,7 @@ pub fn conduct(
     }
     let total = users.len() as u64;
     let people = Arc::clone(means.people);
-    let stage = Stage { people, task, users, asked, rate: means.rate, connections: means.connections };
+    let stage = Stage { people, task, users, known, rate: means.rate, connections: means.connections };
     let epoch = Epoch::start();
     let mut running = match Running::start(stage, DriverConfig { epoch, ..means.driver.clone() }) {
         Ok(running) => running,

@@ -1,24 +1,49 @@
 //! `create`: accounts first, then contacts, pass by pass, until every roster says `both` of every contact.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use crate::accounts::conduct::{Ending, Heard, Means, Standing, conduct};
-use crate::accounts::errand::{Asked, Finding, Task};
+use crate::accounts::errand::{Finding, Task};
+use crate::accounts::known::{Known, Left};
 use crate::accounts::state::{Mark, State, StateError};
 use crate::accounts::tally::{FaultCount, Faults};
 use crate::accounts::{Outcome, People};
 use crate::seed::{Draw, Permutation, Stream};
 use crate::xmpp::Registered;
 
-/// Passes over the population, at most. Two are needed; a third meets those whose contacts were visiting at the same time;
-/// more mend what was disturbed.
-const PASSES_MAX: u32 = 8;
-/// From this pass on, one in which nobody became complete is the last.
-const PASSES_USUAL: u32 = 3;
+/// What the passes over the population are for. It ends as soon as everybody is complete: mostly after the third.
+const PASSES: [Pass; 9] = [
+    Pass::Ask,
+    Pass::Grant,
+    // Those whose contacts were visiting at the same time.
+    Pass::Grant,
+    Pass::Grant,
+    // Those whose rosters contradict each other: from the beginning with them.
+    Pass::Mend,
+    Pass::Ask,
+    Pass::Grant,
+    Pass::Grant,
+    Pass::Grant,
+];
+/// Contacts that are not mutual yet, kept from one pass for the next.
+const LEFT_MAX: usize = 1 << 20;
 /// Examples of users whose contacts are not complete.
 const EXAMPLES: usize = 5;
 /// The order in which users visit for their contacts.
 const ORDER: Stream = Stream(0x0600_0003);
+
+/// What a pass is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pass {
+    /// Everybody asks; those who have are granted.
+    Ask,
+    /// Everybody has asked, and is granted.
+    Grant,
+    /// What is not mutual is removed.
+    Mend,
+}
 
 /// What was done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -101,7 +126,8 @@ fn register(
         }
         Heard::Pause => flushed(state.flush()),
     };
-    let ending = conduct(means, "accounts", (Task::Register, users, Asked::everyone()), &mut heed, show);
+    let ending =
+        conduct(means, "accounts", (Task::Register, users, Known::everyone_asked()), &mut heed, show);
     written(state, ending)
 }
 
@@ -130,24 +156,26 @@ fn befriend(
     let everyone = visiting_order(means.people);
     let mut done = Befriended { of: everyone.len() as u64, ..Befriended::default() };
     let mut ending = Ending::Complete;
-    for pass in 1..=PASSES_MAX {
-        let due = due_in(pass, &everyone, means.people, state);
-        let before = complete(&everyone, state);
-        if before == done.of {
+    let mut left = Vec::new();
+    for (number, pass) in (1..).zip(PASSES) {
+        if complete(&everyone, state) == done.of {
             break;
         }
-        let mut look = Look::default();
-        let name = format!("contacts, pass {pass}");
+        let due = due_in(pass, number == 1, &everyone, means.people, state, &left);
+        left.clear();
+        done.left = 0;
         let mut heed = |heard| match heard {
             Heard::Ended(user, Ok(Finding::Contacts(seen))) => {
-                look.left += u64::from(seen.left);
                 done.asked += u64::from(seen.asked);
                 done.granted += u64::from(seen.granted);
-                if let Some(example) = seen.example.filter(|_| look.examples.len() < EXAMPLES) {
-                    look.examples.push(example);
-                }
                 note(state, user, Mark::Asked)?;
-                if seen.left == 0 { note(state, user, Mark::Mutual) } else { Ok(()) }
+                if seen.left.is_empty() {
+                    return note(state, user, Mark::Mutual);
+                }
+                done.left += seen.left.len() as u64;
+                let room = LEFT_MAX.saturating_sub(left.len());
+                left.extend(seen.left.into_iter().take(room).map(|contact| (user, contact)));
+                if state.has(user, Mark::Mutual) { note(state, user, Mark::Reopened) } else { Ok(()) }
             }
             Heard::Ended(user, outcome) => {
                 blame(faults, means.people, user, &outcome);
@@ -155,23 +183,22 @@ fn befriend(
             }
             Heard::Pause => flushed(state.flush()),
         };
-        ending = conduct(means, &name, due, &mut heed, show);
+        ending = conduct(means, &format!("contacts, pass {number}"), due, &mut heed, show);
         ending = written(state, ending);
-        (done.passes, done.left, done.examples) = (pass, look.left, look.examples);
-        let stuck = pass >= PASSES_USUAL && complete(&everyone, state) == before;
-        if ending != Ending::Complete || stuck {
+        done.passes = number;
+        if ending != Ending::Complete {
             break;
         }
     }
+    done.examples =
+        left.iter().take(EXAMPLES).map(|(user, left)| describe(means.people, *user, *left)).collect();
     done.complete = complete(&everyone, state);
     (done, ending)
 }
 
-/// What a pass saw.
-#[derive(Default)]
-struct Look {
-    left: u64,
-    examples: Vec<String>,
+fn describe(people: &People, user: u32, left: Left) -> String {
+    let [user, contact] = [user, left.contact].map(|user| people.bare(user));
+    format!("{user} with {contact}: {}", left.subscription.as_str())
 }
 
 /// Users who have contacts, scattered: neighbours in the graph seldom visit at the same time, and so seldom miss each
@@ -183,18 +210,30 @@ fn visiting_order(people: &People) -> Vec<u32> {
     all.filter(|user| people.contacts(*user).len() > 0 && people.credentials(*user).is_some()).collect()
 }
 
-/// Whose visits a pass is: in the first whoever has not asked yet, knowing who has; later whoever is not complete, when all
-/// have asked.
-fn due_in(pass: u32, everyone: &[u32], people: &People, state: &State) -> (Task, Vec<u32>, Asked) {
-    if pass > 1 {
-        let due = everyone.iter().copied().filter(|user| !state.has(*user, Mark::Mutual));
-        return (Task::Contacts, due.collect(), Asked::everyone());
-    }
-    let mut asked = Asked::nobody(people.population());
-    let (before, due): (Vec<u32>, Vec<u32>) =
-        everyone.iter().copied().partition(|user| state.has(*user, Mark::Asked));
-    before.into_iter().for_each(|user| asked.insert(user));
-    (Task::Contacts, due, asked)
+/// Whose visits a pass is, and what they know: whoever is not complete, or is not so for a contact. The first pass is of
+/// those who have not asked yet, in this command or the one it goes on from.
+fn due_in(
+    pass: Pass,
+    is_first: bool,
+    everyone: &[u32],
+    people: &People,
+    state: &State,
+    left: &[(u32, Left)],
+) -> (Task, Vec<u32>, Known) {
+    let has_asked = |user: &u32| is_first && state.has(*user, Mark::Asked);
+    let known = match pass {
+        Pass::Ask => {
+            let mut known = Known::nobody_asked(people.population());
+            everyone.iter().filter(|user| has_asked(user)).for_each(|user| known.note_asked(*user));
+            known
+        }
+        Pass::Grant => Known::everyone_asked(),
+        Pass::Mend => Known::complaints(left.iter().map(|(user, left)| (*user, left.contact))),
+    };
+    let complained_of: HashSet<u32> = left.iter().map(|(_, left)| left.contact).collect();
+    let is_due =
+        |user: &u32| !has_asked(user) && (!state.has(*user, Mark::Mutual) || complained_of.contains(user));
+    (Task::Contacts, everyone.iter().copied().filter(is_due).collect(), known)
 }
 
 fn complete(everyone: &[u32], state: &State) -> u64 {

@@ -7,6 +7,7 @@ use crate::accounts::People;
 use crate::accounts::check::{Check, Checked};
 use crate::accounts::contacts::{Contacts, ContactsSeen};
 use crate::accounts::delete::Delete;
+use crate::accounts::known::Known;
 use crate::sample::{ErrorClass, Fault};
 use crate::xmpp::{Element, Failure, Mechanism, Registered, StreamError};
 
@@ -46,8 +47,7 @@ pub type Outcome = Result<Finding, Fault>;
 pub(super) struct Near<'a> {
     pub(super) people: &'a People,
     pub(super) user: u32,
-    /// Who has asked its contacts.
-    pub(super) asked: &'a Asked,
+    pub(super) known: &'a Known,
 }
 
 /// A login the server refused.
@@ -107,52 +107,9 @@ pub(super) fn may_retry(fault: &Fault) -> bool {
     }
 }
 
-/// Users who have asked all their contacts: one bit each, or everybody.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked(Option<Vec<u64>>);
-
-impl Asked {
-    /// Everybody has.
-    pub const fn everyone() -> Self {
-        Self(None)
-    }
-
-    /// Nobody has, of so many.
-    pub fn nobody(population: u32) -> Self {
-        Self(Some(vec![0; population.div_ceil(64) as usize]))
-    }
-
-    /// One more has.
-    pub fn insert(&mut self, user: u32) {
-        if let Some(word) = self.0.as_mut().and_then(|words| words.get_mut(user as usize / 64)) {
-            *word |= 1 << (user % 64);
-        }
-    }
-
-    /// Whether a user has.
-    pub fn contains(&self, user: u32) -> bool {
-        self.0.as_ref().is_none_or(|words| {
-            words.get(user as usize / 64).is_some_and(|word| word & (1 << (user % 64)) != 0)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn who_has_asked_is_kept_by_the_bit() {
-        let mut asked = Asked::nobody(130);
-        for user in [0, 63, 64, 129] {
-            assert!(!asked.contains(user));
-            asked.insert(user);
-            assert!(asked.contains(user));
-        }
-        assert!(!asked.contains(1) && !asked.contains(100_000));
-        asked.insert(100_000);
-        assert!(Asked::everyone().contains(100_000));
-    }
 
     #[test]
     fn what_cannot_get_better_is_not_tried_again() {

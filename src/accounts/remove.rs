@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::accounts::conduct::{Ending, Heard, Means, Standing, conduct};
-use crate::accounts::errand::{Asked, Finding, Task};
+use crate::accounts::errand::{Finding, Task};
+use crate::accounts::known::Known;
 use crate::accounts::tally::{FaultCount, Faults};
 
 /// What was done.
@@ -39,7 +40,7 @@ pub fn remove(means: &Means<'_>, show: &mut dyn FnMut(&Standing)) -> (Removed, E
         }
         Ok(())
     };
-    let ending = conduct(means, "delete", (Task::Delete, users, Asked::everyone()), &mut heed, show);
+    let ending = conduct(means, "delete", (Task::Delete, users, Known::everyone_asked()), &mut heed, show);
     done.failed = faults.total();
     done.not_tried = done.accounts - (done.deleted + done.absent + done.failed);
     done.faults = faults.counts();

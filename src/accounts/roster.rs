@@ -8,37 +8,22 @@ use crate::xmpp::{Element, Subscription, roster};
 /// How many examples are kept of each kind of difference, per user.
 const EXAMPLES: usize = 3;
 
-/// What a server says of one contact.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Standing {
-    pub(super) subscription: Subscription,
-    pub(super) ask: bool,
-}
-
-impl Standing {
-    /// For a person: `to, asked`.
-    fn describe(self) -> String {
-        format!("{}{}", self.subscription.as_str(), if self.ask { ", asked" } else { "" })
-    }
-}
-
 /// A roster by address. Addresses are compared in lower case: servers normalise what they are told.
 #[derive(Debug, Default)]
-pub(super) struct Roster(HashMap<String, Standing>);
+pub(super) struct Roster(HashMap<String, Subscription>);
 
 impl Roster {
     /// From the answer to a roster request.
     pub(super) fn read(iq: &Element<'_>) -> Self {
         let mut items = HashMap::new();
         roster::for_each_item(iq, |item| {
-            let standing = Standing { subscription: item.subscription, ask: item.ask };
-            items.insert(item.jid.to_lowercase(), standing);
+            items.insert(item.jid.to_lowercase(), item.subscription);
         });
         Self(items)
     }
 
-    /// How it stands with a contact; nothing if it is none.
-    pub(super) fn standing(&self, jid: &str) -> Option<Standing> {
+    /// How it stands with a contact; nothing if it is not there.
+    pub(super) fn subscription(&self, jid: &str) -> Option<Subscription> {
         self.0.get(&jid.to_lowercase()).copied()
     }
 
@@ -49,10 +34,8 @@ impl Roster {
         for contact in people.contacts(user) {
             let jid = people.bare(contact);
             match self.0.remove(&jid.to_lowercase()) {
-                Some(Standing { subscription: Subscription::Both, .. }) => found.mutual += 1,
-                Some(standing) => {
-                    found.one_sided.add(|| format!("{own} with {jid}: {}", standing.describe()))
-                }
+                Some(Subscription::Both) => found.mutual += 1,
+                Some(other) => found.one_sided.add(|| format!("{own} with {jid}: {}", other.as_str())),
                 None => found.missing.add(|| format!("{own} has not {jid}")),
             }
         }
@@ -74,13 +57,6 @@ pub struct Differences {
     pub missing: Listed,
     /// Items that are no contacts.
     pub surplus: Listed,
-}
-
-impl Differences {
-    /// Whether nothing differs.
-    pub const fn is_none(&self) -> bool {
-        self.one_sided.count == 0 && self.missing.count == 0 && self.surplus.count == 0
-    }
 }
 
 /// A count with its first examples.

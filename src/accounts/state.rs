@@ -21,10 +21,12 @@ pub enum Mark {
     Asked,
     /// Its roster says `both` of all its contacts.
     Mutual,
+    /// It does so no more: takes [`Mark::Mutual`] back.
+    Reopened,
 }
 
 impl Mark {
-    const ALL: [Self; 4] = [Self::Created, Self::Existed, Self::Asked, Self::Mutual];
+    const ALL: [Self; 5] = [Self::Created, Self::Existed, Self::Asked, Self::Mutual, Self::Reopened];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -32,11 +34,20 @@ impl Mark {
             Self::Existed => "existed",
             Self::Asked => "asked",
             Self::Mutual => "mutual",
+            Self::Reopened => "reopened",
         }
     }
 
     const fn bit(self) -> u8 {
         1 << self as u8
+    }
+
+    /// Takes it on a user's marks.
+    const fn put(self, marks: &mut u8) {
+        match self {
+            Self::Reopened => *marks &= !Self::Mutual.bit(),
+            Self::Created | Self::Existed | Self::Asked | Self::Mutual => *marks |= self.bit(),
+        }
     }
 }
 
@@ -126,7 +137,7 @@ impl State {
     /// Something is done for a user; [`State::flush`] writes it down.
     pub fn note(&mut self, user: u32, mark: Mark) {
         let Some(marks) = self.marks.get_mut(user as usize) else { return };
-        *marks |= mark.bit();
+        mark.put(marks);
         self.unwritten.push_str(&format!("{} {user}\n", mark.as_str()));
     }
 
@@ -150,7 +161,7 @@ fn note_line(marks: &mut [u8], line: &str) {
     let mark = Mark::ALL.into_iter().find(|mark| mark.as_str() == word);
     let place = user.parse::<usize>().ok().and_then(|user| marks.get_mut(user));
     if let (Some(mark), Some(place)) = (mark, place) {
-        *place |= mark.bit();
+        mark.put(place);
     }
 }
 
@@ -172,6 +183,7 @@ mod tests {
         }
         state.note(99, Mark::Created);
         state.flush().unwrap();
+        assert!(state.has(3, Mark::Mutual) && state.has_account(4) && !state.has_account(5));
         drop(state);
         let whole = std::fs::read(&path).unwrap();
         for cut in 0..=whole.len() {
@@ -184,6 +196,18 @@ mod tests {
             state.note(7, Mark::Created);
             state.flush().unwrap();
             assert!(open(&path).unwrap().has_account(7), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_was_taken_back_is_not_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let mut state = open(&path).unwrap();
+        [Mark::Asked, Mark::Mutual, Mark::Reopened].into_iter().for_each(|mark| state.note(1, mark));
+        state.flush().unwrap();
+        for state in [state, open(&path).unwrap()] {
+            assert!(state.has(1, Mark::Asked) && !state.has(1, Mark::Mutual));
         }
     }
 

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use crate::accounts::errand::{Asked, Errand, Near, Outcome, Refusal, Task, errand_of};
+use crate::accounts::errand::{Errand, Near, Outcome, Refusal, Task, errand_of};
+use crate::accounts::known::Known;
 use crate::accounts::{Finding, People};
 use crate::engine::reach;
 use crate::machine::{Channel, CloseCause, CloseMode, Event, Outbox, Request, Transport};
@@ -92,10 +93,10 @@ impl Visit {
         &mut self,
         event: Event<'_>,
         people: &People,
-        asked: &Asked,
+        known: &Known,
         out: &mut Outbox,
     ) -> Option<Outcome> {
-        let mut scene = Scene { near: Near { people, user: self.user, asked }, out };
+        let mut scene = Scene { near: Near { people, user: self.user, known }, out };
         match event {
             Event::Opened(_) => {
                 self.is_open = true;

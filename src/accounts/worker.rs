@@ -14,7 +14,8 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use crate::accounts::People;
-use crate::accounts::errand::{Asked, Finding, Outcome, Task, may_retry};
+use crate::accounts::errand::{Finding, Outcome, Task, may_retry};
+use crate::accounts::known::Known;
 use crate::accounts::visit::Visit;
 use crate::clock::RateCap;
 use crate::machine::{Channel, Event, Machine, Outbox};
@@ -61,8 +62,8 @@ pub struct Stage {
     pub task: Task,
     /// Whose visits, in this order.
     pub users: Vec<u32>,
-    /// Who has asked its contacts before; whoever visits is added.
-    pub asked: Asked,
+    /// What is known of contacts before; that a user has asked is added after its visit.
+    pub known: Known,
     /// No more visits begin than this.
     pub rate: Rate,
     /// No more connections than this at one time; at least one.
@@ -73,7 +74,7 @@ pub struct Stage {
 pub struct Worker {
     people: Arc<People>,
     task: Task,
-    asked: Asked,
+    known: Known,
     waiting: VecDeque<u32>,
     /// When, who, and how often it was tried.
     retries: BinaryHeap<Reverse<(Offset, u32, u8)>>,
@@ -124,13 +125,13 @@ impl FailuresInARow {
 impl Worker {
     /// A worker before its first visit.
     pub fn new(stage: Stage, outlet: Sender<Report>) -> Self {
-        let Stage { people, task, users, asked, rate, connections } = stage;
+        let Stage { people, task, users, known, rate, connections } = stage;
         let connections = u32::from(connections.max(1));
         let life = if users.is_empty() { Life::Finished } else { Life::Running };
         Self {
             people,
             task,
-            asked,
+            known,
             waiting: users.into(),
             retries: BinaryHeap::new(),
             places: (0..connections).map(|_| Place::default()).collect(),
@@ -176,7 +177,10 @@ impl Worker {
 
     fn ended(&mut self, now: Offset, user: u32, tries: u8, outcome: Outcome) {
         match &outcome {
-            Ok(Finding::Contacts(_)) => self.asked.insert(user),
+            Ok(Finding::Contacts(seen)) => {
+                self.known.note_asked(user);
+                self.known.withdraw(user, self.people.contacts(user), &seen.left);
+            }
             Ok(_) => {}
             Err(fault) => return self.failed(now, user, tries, fault.clone()),
         }
@@ -238,7 +242,7 @@ impl Machine for Worker {
         let Some(place) = self.places.get_mut(channel.0 as usize) else { return };
         let Some((visit, tries)) = &mut place.visit else { return };
         let (user, tries) = (visit.user(), *tries);
-        if let Some(outcome) = visit.handle_event(event, &self.people, &self.asked, out) {
+        if let Some(outcome) = visit.handle_event(event, &self.people, &self.known, out) {
             place.visit = None;
             self.free.push(channel.0);
             self.ended(now, user, tries, outcome);

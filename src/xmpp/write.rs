@@ -85,6 +85,14 @@ pub fn roster_get(out: &mut Vec<u8>, id: &str) {
     iq(out, "get", id, None, b"<query xmlns='jabber:iq:roster'/>");
 }
 
+/// Writes the removal of a contact (RFC 6121 section 2.5), which ends both subscriptions.
+pub fn roster_remove(out: &mut Vec<u8>, id: &str, jid: &str) {
+    let mut payload = b"<query xmlns='jabber:iq:roster'><item".to_vec();
+    attribute(&mut payload, "jid", jid);
+    payload.extend_from_slice(b" subscription='remove'/></query>");
+    iq(out, "set", id, None, &payload);
+}
+
 /// Writes subscription presence (RFC 6121 section 3): `kind` is `subscribe`, `subscribed`, `unsubscribe` or
 /// `unsubscribed`, `to` a bare address.
 pub fn subscription(out: &mut Vec<u8>, kind: &str, to: &str) {
@@ -249,6 +257,7 @@ mod tests {
             written(|out| bind(out, "b", None)),
             written(|out| bind(out, "b", Some("<phone>"))),
             written(|out| session(out, "s")),
+            written(|out| roster_remove(out, "r", "a&b@c")),
             written(|out| subscription(out, "subscribe", "a&b@c")),
             written(|out| registration_get(out, "g")),
             written(|out| registration_set(out, "r", &[("username", "a"), ("password", "<&>")])),
