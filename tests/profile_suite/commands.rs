@@ -89,6 +89,9 @@ fn what_a_room_costs_is_what_its_occupants_read() {
 fn list_and_schema_print() {
     let list = output(ProfileCommand::List { json: false }).unwrap();
     assert!(list.starts_with("profile") && list.contains("\nquickstart"), "{list}");
+    for line in list.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
     let all: serde_json::Value =
         serde_json::from_str(&output(ProfileCommand::List { json: true }).unwrap()).unwrap();
     assert_eq!(all.as_array().unwrap().len(), SHIPPED.len());
