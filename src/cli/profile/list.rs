@@ -33,7 +33,8 @@ pub(super) fn run(json: bool, width: u16, out: &mut dyn Write) -> Result<(), Pro
     }
     align(&mut rows, 1);
     // The first line is the header. Purposes stand below their rows: in a column of their own they would be broken into slivers.
-    let purposes = std::iter::once(None).chain(profiles.iter().map(|(shipped, _)| Some(shipped.description())));
+    let purposes =
+        std::iter::once(None).chain(profiles.iter().map(|(shipped, _)| Some(shipped.description())));
     for (line, purpose) in rows.lines().zip(purposes) {
         writeln!(out, "{}", line.trim_end())?;
         for line in wrapped(purpose.unwrap_or_default(), usize::from(width) - INDENT.len()) {
@@ -61,8 +62,9 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-const LEGEND: &str = "operations: at the peak. memory: a guess. files: descriptors, those of the embedded server included.\n\
-                      xmpp-bench profile show NAME says more; --set changes any key (users.0.count=100).";
+const LEGEND: &str = "operations: at the peak. memory: a guess. files: descriptors, both ends of each\n\
+                      connection where the embedded server is the target.\n\
+                      xmpp-bench profile show NAME says more.";
 
 fn look_at(shipped: &Shipped) -> Result<Forecast, ProfileError> {
     let profile = Profile::read(&shipped.input(), &Features, &Disk)?;
