@@ -6,7 +6,7 @@ use crate::shell::Shell;
 #[test]
 fn help_is_as_reviewed() {
     let shell = Shell::new();
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 17] = [
         &[],
         &["run"],
         &["serve"],
@@ -15,6 +15,11 @@ fn help_is_as_reviewed() {
         &["profile", "show"],
         &["profile", "schema"],
         &["profile", "list"],
+        &["accounts"],
+        &["accounts", "create"],
+        &["accounts", "check"],
+        &["accounts", "delete"],
+        &["accounts", "list"],
         &["summary"],
         &["result-schema"],
         &["completions"],
