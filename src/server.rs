@@ -19,6 +19,7 @@
 
 pub mod counts;
 mod delivery;
+mod directed;
 pub mod directory;
 pub mod fault;
 mod form;
@@ -48,6 +49,7 @@ pub use truth::{Line, Truth};
 
 use crate::machine::{Channel, CloseCause, CloseMode, Event, Hash, Machine, Outbox, Request};
 use crate::sample::UserIndex;
+use crate::server::directed::Directed;
 use crate::server::fault::Cut;
 use crate::server::freeze::Frost;
 use crate::server::muc::Rooms;
@@ -69,6 +71,7 @@ pub struct Server {
     sessions: HashMap<Channel, Session>,
     routes: Routes,
     rooms: Rooms,
+    directed: Directed,
     /// Keys of users who have proven that they know their password.
     keys: HashMap<(Hash, UserIndex), ScramKeys>,
     pipeline: Pipeline,
@@ -99,6 +102,7 @@ impl Server {
             directory,
             sessions: HashMap::new(),
             routes: Routes::default(),
+            directed: Directed::default(),
             keys: HashMap::new(),
             login_ends: VecDeque::new(),
             truth: Vec::new(),
