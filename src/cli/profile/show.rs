@@ -227,7 +227,7 @@ fn show_needs(cost: &Forecast, limits: &Limits, out: &mut dyn Write) -> io::Resu
     let (length, drain) = (seconds(cost.phases_s), seconds(cost.drain_s));
     writeln!(out, "takes       {length}, and up to {drain} for what is still open")?;
     let rows = [
-        ("descriptors", needs.descriptors, limits.descriptors, "raise the hard limit: ulimit -Hn"),
+        ("descriptors", needs.descriptors, limits.descriptors, "raise it (ulimit -Hn)"),
         ("ports", needs.ports, limits.ports, "add target.source_addresses"),
     ];
     for (name, needed, limit, advice) in rows {
