@@ -1,5 +1,6 @@
 //! `accounts`: stages in virtual time against a scripted server, registration transcripts, the CSV, and the command over real
 //! sockets.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "accounts_all/command.rs"]
 mod command;

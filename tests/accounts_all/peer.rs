@@ -104,7 +104,7 @@ impl Peer {
                 }
                 Item::Element(element) => self.element(connection, &element, &mut login),
                 Item::Close => {
-                    self.say(connection, |out| header::write_close(out));
+                    self.say(connection, header::write_close);
                     self.out.push((connection, None));
                     Flow::Stop
                 }
@@ -346,7 +346,9 @@ impl Peer {
 
     fn delete(&mut self, user: &str) {
         let contacts: Vec<String> = self.accounts[user].roster.keys().map(|jid| local(jid)).collect();
-        contacts.iter().for_each(|contact| self.remove(user, contact));
+        for contact in &contacts {
+            self.remove(user, contact);
+        }
         self.accounts.remove(user);
     }
 

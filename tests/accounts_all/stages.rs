@@ -14,7 +14,7 @@ use xmpp_bench::xmpp::{Registered, Subscription};
 use crate::peer::{EarlyGrants, Options, Peer};
 use crate::world::{World, people};
 
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_mins(10);
 
 fn ended(reports: &[Report]) -> BTreeMap<u32, &Outcome> {
     let ended = reports.iter().filter_map(|report| match report {
