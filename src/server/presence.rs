@@ -183,8 +183,8 @@ impl Server {
 
     fn each_contact(&self, account: &Account, mut visit: impl FnMut(&Account)) {
         let Some(user) = account.user else { return };
-        self.directory.contacts(user, &mut |contact| {
-            let local = self.directory.local(contact);
+        self.accounts.contacts(user, &mut |contact| {
+            let local = self.accounts.local(contact);
             let id = local.and_then(|local| self.routes.find(&local));
             if let Some(contact) = id.and_then(|id| self.routes.get(id)) {
                 visit(contact);
