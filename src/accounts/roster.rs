@@ -41,7 +41,9 @@ impl Roster {
         }
         let mut surplus: Vec<_> = self.0.into_keys().collect();
         surplus.sort_unstable();
-        surplus.iter().for_each(|jid| found.surplus.add(|| format!("{own} has {jid}")));
+        for jid in surplus {
+            found.surplus.add(|| format!("{own} has {jid}"));
+        }
         found
     }
 }

@@ -189,7 +189,7 @@ mod tests {
         for cut in 0..=whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             let mut state = open(&path).unwrap();
-            let lines = whole[..cut].iter().filter(|byte| **byte == b'\n').count().saturating_sub(1);
+            let lines = whole[..cut].split(|byte| *byte == b'\n').count().saturating_sub(2);
             let seen = Mark::ALL.iter().map(|mark| state.count(*mark)).sum::<u64>();
             assert_eq!(seen, lines as u64, "cut at {cut}");
             // What is appended to a torn file is read again.
@@ -204,7 +204,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let mut state = open(&path).unwrap();
-        [Mark::Asked, Mark::Mutual, Mark::Reopened].into_iter().for_each(|mark| state.note(1, mark));
+        for mark in [Mark::Asked, Mark::Mutual, Mark::Reopened] {
+            state.note(1, mark);
+        }
         state.flush().unwrap();
         for state in [state, open(&path).unwrap()] {
             assert!(state.has(1, Mark::Asked) && !state.has(1, Mark::Mutual));

@@ -126,11 +126,7 @@ impl Visit {
         if std::mem::take(&mut self.awaits_direct_tls) {
             return self.open_stream(scene);
         }
-        self.negotiate(
-            scene,
-            |registration, bytes| registration.handle_secured(bytes),
-            |negotiation, bytes| negotiation.handle_secured(bytes),
-        );
+        self.negotiate(scene, Registration::handle_secured, Negotiation::handle_secured);
     }
 
     fn handle_key(&mut self, key: &[u8], scene: &mut Scene<'_>) {

@@ -17,7 +17,7 @@ use crate::accounts::state::{State, StateError};
 use crate::accounts::{Ending, Means, People, csv};
 use crate::activity::Activity;
 use crate::cli::accounts::progress::Progress;
-use crate::cli::{Failure, load, run, terminal};
+use crate::cli::{Failure, confirm, load, run, terminal};
 use crate::clock::Epoch;
 use crate::engine::coordinator::Command;
 use crate::engine::exit::{self, ExitCode};
@@ -74,7 +74,7 @@ struct CommonArgs {
     /// Where to connect to, instead of the profile's target.url.
     #[arg(long, value_name = "URL")]
     target: Option<String>,
-    /// No more connections begin than this [default: the profile's lowest login_rate, or 100/s].
+    /// No more connections begin than this [default: the profile's lowest `login_rate`, or 100/s].
     #[arg(long, value_name = "RATE")]
     rate: Option<Rate>,
     /// No more connections than this at one time.
@@ -98,7 +98,7 @@ struct CreateArgs {
     /// Make the profile's contacts mutual, by the subscription handshake.
     #[arg(long)]
     contacts: bool,
-    /// Where to write `username,password` of all accounts, as accounts_file reads it; with several groups the group's name
+    /// Where to write `username,password` of all accounts, as `accounts_file` reads it; with several groups the group's name
     /// is put before the ending.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -224,7 +224,7 @@ impl<'a> Site<'a> {
                  name a server with --target",
             ));
         }
-        confirm(args, &profile, what)?;
+        confirm::confirm_accounts(&profile, args.yes, what)?;
         let rate = args.rate.unwrap_or_else(|| usual_rate(&profile));
         if rate <= Rate::ZERO {
             return Err(Failure::usage("--rate must be above zero"));
@@ -281,24 +281,6 @@ fn usual_rate(profile: &Profile<Activity>) -> Rate {
     let promised = profile.groups.iter().filter_map(|group| group.login_rate);
     let lowest = promised.map(Rate::as_per_second).reduce(f64::min);
     Rate::per_second(lowest.unwrap_or(HARMLESS)).unwrap_or(Rate::ZERO)
-}
-
-fn confirm(args: &CommonArgs, profile: &Profile<Activity>, what: &str) -> Result<(), Failure> {
-    let far = load::far_endpoints(&profile.target);
-    if far.is_empty() || args.yes {
-        return Ok(());
-    }
-    let plan = format!(
-        "{} is not on this machine. {} accounts of {} {what}.",
-        far.join(", "),
-        show_count(profile.users().into()),
-        profile.target.domain
-    );
-    if !terminal::can_ask() {
-        return Err(Failure::usage(format!("{plan}\nNobody is there to be asked: say --yes if you mean it")));
-    }
-    terminal::say(&plan);
-    if terminal::ask("Do it?") { Ok(()) } else { Err(Failure::usage("nothing was sent")) }
 }
 
 fn state_path(args: &CreateArgs) -> PathBuf {

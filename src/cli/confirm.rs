@@ -6,22 +6,43 @@ use std::time::Duration;
 use crate::activity::Activity;
 use crate::cli::{Failure, terminal};
 use crate::engine::forecast::{Forecast, forecast};
-use crate::profile::{Endpoint, Profile};
+use crate::profile::{Endpoint, Profile, Target};
 use crate::units::{ByteCount, Rate, show_count, show_duration};
 
-/// Asks, unless all targets are on this machine or the answer was given beforehand (`--yes`).
+/// Asks before a run, unless all targets are on this machine or the answer was given beforehand (`--yes`).
 pub(super) fn confirm(profile: &Arc<Profile<Activity>>, answered: bool) -> Result<(), Failure> {
-    let endpoints = profile.target.endpoints.iter();
+    ask(&profile.target, answered, "Put this load on it?", |far| plan(far, profile, &forecast(profile)))
+}
+
+/// Asks before accounts are touched, likewise; `what` says what is to be done to them.
+pub(super) fn confirm_accounts(
+    profile: &Profile<Activity>,
+    answered: bool,
+    what: &str,
+) -> Result<(), Failure> {
+    ask(&profile.target, answered, "Do it?", |far| {
+        let (users, domain) = (show_count(profile.users().into()), &profile.target.domain);
+        format!("{} is not on this machine. {users} accounts of {domain} {what}.", far.join(", "))
+    })
+}
+
+fn ask(
+    target: &Target,
+    answered: bool,
+    question: &str,
+    plan: impl FnOnce(&[String]) -> String,
+) -> Result<(), Failure> {
+    let endpoints = target.endpoints.iter();
     let far: Vec<String> = endpoints.filter(|one| !is_near(one)).map(ToString::to_string).collect();
     if far.is_empty() || answered {
         return Ok(());
     }
-    let plan = plan(&far, profile, &forecast(profile));
+    let plan = plan(&far);
     if !terminal::can_ask() {
         return Err(Failure::usage(format!("{plan}\nNobody is there to be asked: say --yes if you mean it")));
     }
     terminal::say(&plan);
-    if terminal::ask("Put this load on it?") { Ok(()) } else { Err(Failure::usage("nothing was sent")) }
+    if terminal::ask(question) { Ok(()) } else { Err(Failure::usage("nothing was sent")) }
 }
 
 /// Whether an endpoint is on this machine by its address alone: a name can lead anywhere.
@@ -41,17 +62,19 @@ fn plan(far: &[String], profile: &Profile<Activity>, cost: &Forecast) -> String 
     let logins = cost.phases.iter().map(|phase| phase.logins_per_s).fold(0.0, f64::max);
     let activities: Vec<String> =
         cost.activities.iter().map(|one| format!("{} {}", one.kind, rate(one.peak_per_s))).collect();
+    // A few to a line, so that eighty columns do.
+    let lines: Vec<String> = activities.chunks(3).map(|some| some.join(", ")).collect();
     let length = Duration::try_from_secs_f64(cost.phases_s).unwrap_or_default();
     format!(
         "{} is not on this machine. The plan:\n  \
          users       {} users at most, {} logins at the peak\n  \
-         operations  {} at the peak\n  \
+         operations  at the peak {}\n  \
          traffic     about {}/s to the server, {}/s from it\n  \
          length      {}, and up to {} more",
         far.join(", "),
         show_count(cost.peak_online.into()),
         rate(logins),
-        activities.join(", "),
+        lines.join(",\n              "),
         bytes(cost.peak.written_bytes_per_s),
         bytes(cost.peak.read_bytes_per_s),
         show_duration(length),

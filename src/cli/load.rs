@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::activity::Activity;
 use crate::cli::Failure;
 use crate::cli::profile::{self, ProfileSource};
-use crate::profile::{Accounts, Endpoint, Profile, Target, Tls};
+use crate::profile::{Accounts, Profile, Tls};
 use crate::server::ServerOptions;
 use crate::server::options::StartTls;
 use crate::xmpp::Mechanism;
@@ -47,20 +47,6 @@ pub(super) fn keys_path(profile: &Profile<Activity>) -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     Some(cache.or_else(home)?.join("xmpp-bench").join("keys"))
-}
-
-/// The endpoints of a target that are not on this machine.
-pub(super) fn far_endpoints(target: &Target) -> Vec<String> {
-    target.endpoints.iter().filter(|endpoint| !is_near(endpoint)).map(ToString::to_string).collect()
-}
-
-fn is_near(endpoint: &Endpoint) -> bool {
-    match endpoint {
-        Endpoint::Loopback => true,
-        Endpoint::Tcp { host, .. } | Endpoint::DirectTls { host, .. } => {
-            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-        }
-    }
 }
 
 /// The command line with passwords blotted out.

@@ -208,7 +208,7 @@ mod tests {
         Offset::from_secs_f64(seconds)
     }
 
-    fn standing<'a>(recent: &'a Recent, stage: Stage) -> Standing<'a> {
+    fn standing(recent: &Recent, stage: Stage) -> Standing<'_> {
         Standing {
             now: at(22.4),
             stage,

@@ -152,8 +152,8 @@ impl Registration {
             Action::Secure => return Ok(Progress::SecureNow),
             Action::AskForm => write::registration_get(out, FORM_ID),
             Action::FillIn => self.fill_in(element, out)?,
-            Action::Created => return Ok(self.done(Registered::Created, out)),
-            Action::Existed => return Ok(self.done(Registered::Existed, out)),
+            Action::Created => return Ok(done(Registered::Created, out)),
+            Action::Existed => return Ok(done(Registered::Existed, out)),
             Action::Refused => return Err(self.refused(input, element)),
             Action::Ignore => {}
             _ => return Err(self.violation(&format!("<{}/> out of turn", element.local()))),
@@ -230,11 +230,6 @@ impl Registration {
         Ok(())
     }
 
-    fn done(&self, registered: Registered, out: &mut Vec<u8>) -> Progress {
-        header::write_close(out);
-        Progress::Done(registered)
-    }
-
     fn refused(&self, input: Input, element: &Element<'_>) -> Failure {
         let mut failure = match input {
             Input::TlsFailure => {
@@ -261,4 +256,9 @@ impl Registration {
         }
         done
     }
+}
+
+fn done(registered: Registered, out: &mut Vec<u8>) -> Progress {
+    header::write_close(out);
+    Progress::Done(registered)
 }

@@ -6,10 +6,15 @@ use crate::shell::Shell;
 #[test]
 fn help_is_as_reviewed() {
     let shell = Shell::new();
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 17] = [
         &[],
         &["run"],
         &["serve"],
+        &["accounts"],
+        &["accounts", "create"],
+        &["accounts", "check"],
+        &["accounts", "delete"],
+        &["accounts", "list"],
         &["profile"],
         &["profile", "check"],
         &["profile", "show"],

@@ -56,7 +56,9 @@ fn show_resolves_what_a_profile_comes_to() {
     let limits = Limits { descriptors: Some(1_024), ports: Some(28_232), memory_bytes: Some(8 << 30) };
     let mut out = Vec::new();
     show::render(&profile, &forecast(&profile), &limits, 80, &mut out).unwrap();
-    insta::assert_snapshot!(String::from_utf8(out).unwrap());
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    insta::assert_snapshot!(text);
 }
 
 #[test]
@@ -89,6 +91,9 @@ fn what_a_room_costs_is_what_its_occupants_read() {
 fn list_and_schema_print() {
     let list = output(ProfileCommand::List { json: false }).unwrap();
     assert!(list.starts_with("profile") && list.contains("\nquickstart"), "{list}");
+    for line in list.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
     let all: serde_json::Value =
         serde_json::from_str(&output(ProfileCommand::List { json: true }).unwrap()).unwrap();
     assert_eq!(all.as_array().unwrap().len(), SHIPPED.len());

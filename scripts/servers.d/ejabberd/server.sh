@@ -2,7 +2,7 @@
 # ejabberd, as `servers` wants it: the variables and functions every server defines. Sourced.
 #
 # It runs without Erlang distribution, so there is no node name to clash, no cookie and no epmd left behind; what has
-# to be asked of it is asked over HTTP, of mod_count_copies.
+# to be asked of it is asked over HTTP, of our own modules.
 
 packages=(ejabberd)
 port_default=15222
@@ -14,7 +14,7 @@ server_version() {
   dpkg-query -W -f 'ejabberd ${Version}\n' ejabberd 2>/dev/null || echo "ejabberd (version unknown)"
 }
 
-# Writes the configuration and compiles the module that counts; $run, $port and its neighbours are set.
+# Writes the configuration and compiles our modules; $run, $port and its neighbours are set.
 configure() {
   local headers=() directory
   for directory in /usr/lib/erlang/lib/{p1_xmpp,xmpp}-*/include "${ERL_LIBS%%:*}"/ejabberd-*/include; do
@@ -22,8 +22,8 @@ configure() {
   done
   render "$kept/ejabberd/ejabberd.yml" "$run/ejabberd.yml"
   mkdir -p "$run/beams" "$run/mnesia" "$run/upload"
-  erlc "${headers[@]}" -o "$run/beams" "$kept/ejabberd/mod_count_copies.erl" ||
-    die "mod_count_copies.erl does not compile against the ejabberd installed here"
+  erlc "${headers[@]}" -o "$run/beams" "$kept/ejabberd/"mod_*.erl ||
+    die "the modules in $kept/ejabberd do not compile against the ejabberd installed here"
 }
 
 # Becomes the server; runs in the background, in a session of its own. Schedulers do not spin, so that CPU time is work.
@@ -45,5 +45,5 @@ accounts_before_start() { :; }
 accounts_after_start() { add_accounts "$@"; }
 add_accounts() {
   python3 "$kept/accounts.py" ejabberd --directory "$run" --host "$1" --first 0 --count "$2"
-  ask POST accounts >/dev/null
+  ask POST "$counter_path/accounts" >/dev/null
 }

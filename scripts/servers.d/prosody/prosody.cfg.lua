@@ -39,7 +39,7 @@ modules_enabled = {
   "carbons", "pep", "private", "blocklist", "vcard4", "vcard_legacy",
   "version", "uptime", "time", "ping", "lastactivity", "register", "mam",
   "csi_simple", "smacks", "bosh", "websocket", "http",
-  "count_copies",
+  "count_copies", "contacts",
 }
 allow_registration = true
 archive_expires_after = "never"

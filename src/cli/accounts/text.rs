@@ -25,7 +25,9 @@ pub(super) fn created(done: &Created, notes: &[String]) -> String {
         }
     }
     page.faults(&done.faults);
-    notes.iter().for_each(|note| page.line(note));
+    for note in notes {
+        page.line(note);
+    }
     page.0
 }
 

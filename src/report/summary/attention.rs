@@ -30,7 +30,9 @@ pub(super) fn section(page: &mut Page, result: &RunResult) {
         let all = if result.ended_early.is_some() { "" } else { ", everything planned was begun" };
         page.marked("✓", Tone::Good, &format!("nothing was lost, nothing failed{all}"));
     }
-    lines.iter().for_each(|line| page.marked("!", Tone::Warn, line));
+    for line in &lines {
+        page.marked("!", Tone::Warn, line);
+    }
     if let Some(slowest) = slowest(result) {
         page.line(1, &slowest);
     }
