@@ -48,6 +48,9 @@ pub(super) struct ServeArgs {
     /// Let accounts be registered, changed and cancelled in-band (XEP-0077).
     #[arg(long)]
     register: bool,
+    /// Begin with empty rosters, whatever the contacts are.
+    #[arg(long)]
+    empty_rosters: bool,
     /// STARTTLS: `required`, `offered` or `absent`.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Tls::Required)]
     tls: Tls,
@@ -118,6 +121,7 @@ fn options(args: &ServeArgs) -> Result<(LoopbackOptions, Box<dyn Directory>), Fa
         server.admission = Admission::Known;
     }
     server.registration = args.register;
+    server.empty_rosters = args.empty_rosters;
     server.faults = load::faults(args.fault.as_deref())?;
     server.seed = args.seed;
     let mut options = LoopbackOptions::new(server, Epoch::start());
