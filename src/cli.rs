@@ -48,6 +48,9 @@ enum Command {
     /// Run the embedded server, for trying things out and for calibration.
     Serve(serve::ServeArgs),
     /// Create, check, delete and list the accounts and contacts a profile needs.
+    #[command(after_help = "Examples:\n  \
+        xmpp-bench accounts create my.toml --contacts --out accounts.csv\n  \
+        xmpp-bench accounts check my.toml")]
     Accounts(accounts::AccountsArgs),
     /// Check, show and list profiles; print their schema.
     Profile(profile::ProfileArgs),

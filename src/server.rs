@@ -5,7 +5,7 @@
 //! exactly as told ([`fault`], [`pipeline`]) and says what it really did ([`truth`]).
 //!
 //! It speaks RFC 6120 and 6121 (streams, STARTTLS, SASL, binding, roster, presence, routing), XEP-0045 (`muc`),
-//! XEP-0199, XEP-0030 and XEP-0092; accounts and rosters come from a [`Directory`].
+//! XEP-0077 where it is told to, XEP-0199, XEP-0030 and XEP-0092; accounts and rosters come from a [`Directory`].
 //!
 //! Invariants:
 //! - Given the same options and the same events in the same order it does the same, to the byte.
@@ -17,8 +17,10 @@
 //! What it refuses: to store messages, to change rosters, to talk to other servers, streams that bind prefixes of their
 //! own. Its nonces are drawn from its seed, so that it can be repeated; they protect nobody.
 
+mod accounts;
 pub mod counts;
 mod delivery;
+mod directed;
 pub mod directory;
 pub mod fault;
 mod form;
@@ -30,6 +32,7 @@ mod negotiate;
 pub mod options;
 pub mod pipeline;
 mod presence;
+mod registration;
 mod reply;
 pub mod routes;
 mod session;
@@ -48,6 +51,8 @@ pub use truth::{Line, Truth};
 
 use crate::machine::{Channel, CloseCause, CloseMode, Event, Hash, Machine, Outbox, Request};
 use crate::sample::UserIndex;
+use crate::server::accounts::Accounts;
+use crate::server::directed::Directed;
 use crate::server::fault::Cut;
 use crate::server::freeze::Frost;
 use crate::server::muc::Rooms;
@@ -64,11 +69,12 @@ const DEPTH_MAX: u16 = 64;
 /// The embedded server. See the module text.
 pub struct Server {
     options: ServerOptions,
-    directory: Box<dyn Directory>,
+    accounts: Accounts,
     limits: Limits,
     sessions: HashMap<Channel, Session>,
     routes: Routes,
     rooms: Rooms,
+    directed: Directed,
     /// Keys of users who have proven that they know their password.
     keys: HashMap<(Hash, UserIndex), ScramKeys>,
     pipeline: Pipeline,
@@ -96,9 +102,10 @@ impl Server {
             now: options.start,
             rooms: Rooms::new(&options.domain),
             options,
-            directory,
+            accounts: Accounts::new(directory),
             sessions: HashMap::new(),
             routes: Routes::default(),
+            directed: Directed::default(),
             keys: HashMap::new(),
             login_ends: VecDeque::new(),
             truth: Vec::new(),

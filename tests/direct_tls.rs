@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 
 use xmpp_bench::activity::Features;
 use xmpp_bench::clock::Epoch;
-use xmpp_bench::engine::execute::{Order, execute};
+use xmpp_bench::engine::execute::{Order, Step, execute};
 use xmpp_bench::loopback::{Loopback, LoopbackOptions};
 use xmpp_bench::net::SocketOptions;
 use xmpp_bench::profile::{Files, Input, Profile};
@@ -74,12 +74,13 @@ fn users_log_in_over_tls_from_the_first_byte() {
         own_server: None,
         keys: None,
         socket: SocketOptions::default(),
-        warn: |_| {},
         epoch,
     };
     let (_keep, commands) = channel();
-    let finished = execute(order, &commands, &mut |standing| {
-        assert!(standing.now.as_secs_f64() < 60.0, "the run hangs");
+    let finished = execute(order, &commands, &mut |step| {
+        if let Step::Running(standing) = step {
+            assert!(standing.now.as_secs_f64() < 60.0, "the run hangs");
+        }
     })
     .unwrap();
     server.stop().unwrap();

@@ -14,6 +14,8 @@ mod hostile_rooms;
 mod login;
 #[path = "server_all/online.rs"]
 mod online;
+#[path = "server_all/registration.rs"]
+mod registration;
 #[path = "server_all/rooms.rs"]
 mod rooms;
 #[path = "server_all/sockets.rs"]

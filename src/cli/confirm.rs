@@ -62,17 +62,19 @@ fn plan(far: &[String], profile: &Profile<Activity>, cost: &Forecast) -> String 
     let logins = cost.phases.iter().map(|phase| phase.logins_per_s).fold(0.0, f64::max);
     let activities: Vec<String> =
         cost.activities.iter().map(|one| format!("{} {}", one.kind, rate(one.peak_per_s))).collect();
+    // A few to a line, so that eighty columns do.
+    let lines: Vec<String> = activities.chunks(3).map(|some| some.join(", ")).collect();
     let length = Duration::try_from_secs_f64(cost.phases_s).unwrap_or_default();
     format!(
         "{} is not on this machine. The plan:\n  \
          users       {} users at most, {} logins at the peak\n  \
-         operations  {} at the peak\n  \
+         operations  at the peak {}\n  \
          traffic     about {}/s to the server, {}/s from it\n  \
          length      {}, and up to {} more",
         far.join(", "),
         show_count(cost.peak_online.into()),
         rate(logins),
-        activities.join(", "),
+        lines.join(",\n              "),
         bytes(cost.peak.written_bytes_per_s),
         bytes(cost.peak.read_bytes_per_s),
         show_duration(length),

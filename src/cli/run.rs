@@ -77,7 +77,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
     let commands = listen_for_signals()?;
     let order = order(args, &profile, server.as_ref(), epoch);
     let mut progress = Progress::new(args.quiet, profile.end_of_phases().since(crate::units::Offset::ZERO));
-    let finished = execute(order, &commands, &mut |standing| progress.show(standing));
+    let finished = execute(order, &commands, &mut |step| progress.show(step));
     progress.finish();
     let server_error = server.and_then(|server| server.stop().err());
     let Finished { result, written } =
@@ -122,7 +122,6 @@ fn order(args: &RunArgs, profile: &Arc<Profile<Activity>>, server: Option<&Loopb
             .map(|server| OwnServer { address: server.address(), ca_pem: server.ca_pem().into() }),
         keys: load::keys_path(profile),
         socket,
-        warn: |text| terminal::say(&format!("warning: {text}")),
         epoch,
     }
 }

@@ -45,6 +45,9 @@ pub(super) struct ServeArgs {
     /// Refuse everybody who has no account.
     #[arg(long)]
     known_only: bool,
+    /// Let accounts be registered, changed and cancelled in-band (XEP-0077).
+    #[arg(long)]
+    register: bool,
     /// STARTTLS: `required`, `offered` or `absent`.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Tls::Required)]
     tls: Tls,
@@ -114,6 +117,7 @@ fn options(args: &ServeArgs) -> Result<(LoopbackOptions, Box<dyn Directory>), Fa
     if args.known_only {
         server.admission = Admission::Known;
     }
+    server.registration = args.register;
     server.faults = load::faults(args.fault.as_deref())?;
     server.seed = args.seed;
     let mut options = LoopbackOptions::new(server, Epoch::start());

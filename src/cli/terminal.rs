@@ -57,6 +57,11 @@ pub(super) fn style() -> Style {
     Style { width: width(), colour }
 }
 
+/// How wide the terminal is that progress is drawn on.
+pub(super) fn watched_width() -> u16 {
+    rustix::termios::tcgetwinsize(io::stderr()).map_or(Style::WIDTH_MIN, |size| size.ws_col)
+}
+
 fn width() -> u16 {
     let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
     columns.max(Style::WIDTH_MIN)

@@ -54,6 +54,10 @@ pub struct Standing<'a> {
     pub early: Option<&'a str>,
     /// The phase, while there is one.
     pub phase: &'a str,
+    /// Its place among the phases, from 1, and how many there are.
+    pub phase_number: (usize, usize),
+    /// From when to when what is going on lasts, at most.
+    pub window: (Offset, Offset),
     /// Users online, and how many the plan wants at most.
     pub online: (u32, u32),
     /// What the plan asks per second now.
@@ -360,7 +364,14 @@ impl Conductor {
     fn standing(&self) -> Standing<'_> {
         let now = self.epoch.now();
         let phases = self.run.plan.phases();
-        let phase = phases.iter().find(|phase| phase.window.contains(now)).map_or("", |phase| &phase.name);
+        let index = phases.iter().position(|phase| phase.window.contains(now));
+        let phase = index.map_or("", |index| &phases[index].name);
+        let window = match (self.stage, index.map(|index| &phases[index].window)) {
+            (Stage::Phases, Some(window)) => (window.start, window.end),
+            (Stage::Phases, None) => (now, now),
+            (Stage::Draining, _) => (self.stage_until - self.run.drain, self.stage_until),
+            (Stage::Leaving, _) => (self.stage_until - LAST_WORDS, self.stage_until),
+        };
         let asked =
             (0..self.run.activities.len()).map(|index| self.run.plan.rate_at(index as u16, now)).sum();
         Standing {
@@ -368,6 +379,8 @@ impl Conductor {
             stage: self.stage,
             early: self.early.as_deref(),
             phase,
+            phase_number: (index.map_or(0, |index| index + 1), phases.len()),
+            window,
             online: (self.aggregator.online(), self.run.plan.population().logins()),
             asked_per_second: asked,
             open: self.aggregator.open(),

@@ -24,7 +24,7 @@ use crate::results::{
 };
 use crate::sample::Token;
 use crate::seed::{Draw, Stream};
-use crate::units::Offset;
+use crate::units::{Offset, show_duration};
 
 /// What is to be run.
 pub struct Order {
@@ -44,8 +44,6 @@ pub struct Order {
     pub keys: Option<PathBuf>,
     /// Options of the connections' sockets.
     pub socket: SocketOptions,
-    /// Says to the person what the preflight found, before the run begins.
-    pub warn: fn(&str),
     /// The run's epoch; a little ahead, so that everything is in place by then.
     pub epoch: Epoch,
 }
@@ -101,24 +99,38 @@ impl ExecuteError {
     }
 }
 
-/// Runs it.
+/// What is being done, for whoever shows it.
+#[derive(Clone, Debug)]
+pub enum Step<'a> {
+    /// Something that may take a while, before the run or after it.
+    Doing(&'static str),
+    /// Worth knowing, found before the run begins.
+    Warning(&'a str),
+    /// The run goes on.
+    Running(Standing<'a>),
+}
+
+/// Runs it. `show` is called at every step, and a few times a second while the run goes on.
 pub fn execute(
     mut order: Order,
     commands: &Receiver<Command>,
-    show: &mut dyn FnMut(&Standing<'_>),
+    show: &mut dyn FnMut(&Step<'_>),
 ) -> Result<Finished, ExecuteError> {
+    show(&Step::Doing("resolving the target"));
     let own = order.own_server.as_ref();
     let targets = reach::resolve(&order.profile.target, own.map(|server| server.address))?;
+    show(&Step::Doing("making the plan"));
     let number = run_number(&order);
     let run = Arc::new(Run::new(Arc::clone(&order.profile), order.seed, number, targets));
     let workers = order.workers.unwrap_or_else(|| default_workers(&run));
     let ranges = run.shards(workers as u32);
     let sources = order.profile.target.source_addresses.len();
     let preflight = preflight::look(&run, sources, order.own_server.is_some())?;
-    preflight.warnings.iter().for_each(|warning| (order.warn)(warning));
+    preflight.warnings.iter().for_each(|warning| show(&Step::Warning(warning)));
     let keys = Arc::new(KeyFile::open(order.keys.clone()));
     let mut driver = driver_config(&order, &keys)?;
     let place = ResultFile::create(&order.out)?;
+    show(&Step::Doing("starting workers"));
     put_off_epoch(&mut order);
     driver.epoch = order.epoch;
     let preamble = preamble(&order, &run, &preflight);
@@ -132,8 +144,9 @@ pub fn execute(
         preflight.ledger_capacity,
         aggregator,
         commands,
-        show,
+        &mut |standing| show(&Step::Running(standing.clone())),
     )?;
+    show(&Step::Doing("writing the result"));
     let mut conclusion = conclude(&order, &run, &ranges, &preamble, &ended);
     if let Err(error) = keys.save() {
         conclusion.verdict.notes.push(format!("derived keys could not be kept for the next run: {error}"));
@@ -252,7 +265,9 @@ fn conclude(
         matches!(ended.ending, Ending::Interrupted { .. } | Ending::NobodyCameOnline | Ending::WorkersFailed);
     let observations = aggregator.observations(ended.until);
     let mut verdict = verdict::judge(interrupted, &observations);
-    verdict.notes.extend(ended.early.iter().map(|reason| format!("ended early: {reason}")));
+    verdict.notes.extend(ended.early.iter().map(|reason| {
+        format!("ended early, after {}: {reason}", show_duration(ended.until.since(Offset::ZERO)))
+    }));
     let slo = objectives::judge(run, &order.profile.slos, aggregator.totals(), &ledgers, ended.until);
     let mut reasons = exit::reasons_of(verdict.state, &slo);
     if !matches!(ended.ending, Ending::Interrupted { .. }) {

@@ -1,20 +1,21 @@
 //! The summary a person understands in ten seconds, printed to stdout after a run.
 //!
-//! Order of importance: whether the numbers can be trusted, whether the objectives were met, the numbers of each
+//! Order of importance: whether the numbers can be trusted, what to look at, whether the objectives were met, the numbers of each
 //! measured phase, the account of messages, errors, where the rest is. Every mark (✓ ✗ ? !) has a word beside it, and
 //! colour only repeats what the words say.
 //!
 //! This module computes nothing a result file does not hold, and shows nothing it does not support: a percentile with
 //! too few observations is a dash, one that lies among attempts that never completed is `> deadline`.
 
+mod attention;
 mod tables;
 mod text;
 
 use std::collections::BTreeMap;
 
 use crate::results::{
-    ErrorCount, Evidence, Extended, LedgerCounts, Operation, Phase, RunResult, Slo, SloState, Unit,
-    VerdictState,
+    ErrorCount, Evidence, ExitReason, Extended, LedgerCounts, Operation, Phase, RoomOrder, RunResult, Slo,
+    SloState, Unit, VerdictState,
 };
 use crate::units::{ByteCount, Rate, show_count, show_duration, show_micros, show_percent};
 use text::{Page, Tone, bound};
@@ -44,6 +45,7 @@ impl Default for Style {
 pub fn render(result: &RunResult, place: Option<&str>, style: Style) -> String {
     let mut page = Page::new(style);
     verdict(&mut page, result);
+    attention::section(&mut page, result);
     objectives(&mut page, &result.slo);
     measurements(&mut page, result);
     accounts(&mut page, result);
@@ -97,7 +99,8 @@ fn subject(result: &RunResult) -> String {
     let server = server.map_or_else(String::new, |server| format!(" ({} {})", server.name, server.version));
     let phases = result.phases.iter().filter(|phase| phase.measured);
     let measured = phases.map(|phase| window_of(result, phase).seconds()).sum::<f64>();
-    format!("{} against {target}{server}, {} measured", result.profile.name, bound(&span(measured)))
+    let measured = if measured > 0.0 { bound(&span(measured)) } else { "nothing".to_owned() };
+    format!("{} against {target}{server}, {measured} measured", result.profile.name)
 }
 
 /// The predicates that held, each where it came closest to its bound.
@@ -120,8 +123,8 @@ fn held(evidence: &[Evidence]) -> Option<String> {
 
 fn observation(evidence: &Evidence) -> String {
     let Evidence { predicate, bound: limit, observed, unit, window, phase, .. } = evidence;
-    let place = phase.as_deref().map_or_else(|| window.clone(), |phase| format!("{window} of {phase}"));
-    format!("{predicate} {}, bound {} ({place})", extended(*observed, *unit), quantity(*limit, *unit))
+    let place = phase.as_deref().map_or_else(String::new, |phase| format!(" in {phase}"));
+    format!("{predicate} {}, bound {}{place} ({window})", extended(*observed, *unit), quantity(*limit, *unit))
 }
 
 fn objectives(page: &mut Page, slos: &[Slo]) {
@@ -136,18 +139,17 @@ fn objectives(page: &mut Page, slos: &[Slo]) {
             SloState::Undecided => ("?", Tone::Warn, "undecided"),
         };
         let reason = if slo.reason.is_empty() { String::new() } else { format!("; {}", slo.reason) };
+        let seen = match slo.observed {
+            Extended::Unsupported => String::new(),
+            observed => {
+                let (count, of) = (show_count(slo.population.count), &slo.population.of);
+                format!(": {} over {count} {of}", extended(observed, slo.unit))
+            }
+        };
         page.marked(
             mark,
             tone,
-            &format!(
-                "{word}: {} {}: {} over {} {} in {}{reason}",
-                slo.name,
-                slo.bound,
-                extended(slo.observed, slo.unit),
-                show_count(slo.population.count),
-                slo.population.of,
-                slo.phase,
-            ),
+            &format!("{word}: {} {}{seen} in {}{reason}", slo.name, slo.bound, slo.phase),
         );
     }
 }
@@ -160,25 +162,34 @@ fn measurements(page: &mut Page, result: &RunResult) {
     }
     for phase in result.phases.iter().filter(|phase| phase.measured) {
         let window = window_of(result, phase);
-        page.title(&format!("Phase {}, {} measured", phase.name, span(window.seconds())));
         if window.seconds() <= 0.0 {
-            page.line(1, "The run ended before this phase began.");
+            page.title(&format!("Phase {}, not reached: the run ended before it began", phase.name));
             continue;
         }
+        page.title(&format!("Phase {}, {} measured", phase.name, span(window.seconds())));
         if phase.operations.is_empty() {
             page.line(1, "No operation was attempted in this phase.");
             continue;
         }
-        page.table(&tables::times(&headliners(&phase.operations), page.width()));
+        page.table(&tables::times(&headliners(&phase.operations, result), page.width()));
         page.gap();
-        page.table(&tables::throughput(&headliners(&phase.operations), window, &result.series, page.width()));
+        page.table(&tables::throughput(
+            &headliners(&phase.operations, result),
+            window,
+            &result.series,
+            page.width(),
+        ));
+        if let Some(traffic) = attention::traffic(phase, window.seconds()) {
+            page.gap();
+            page.line(1, &traffic);
+        }
     }
     let elsewhere = elsewhere(result);
     if !elsewhere.is_empty() {
         page.title("Outside the measured phases, over the whole run");
-        page.table(&tables::times(&headliners(&elsewhere), page.width()));
+        page.table(&tables::times(&headliners(&elsewhere, result), page.width()));
         page.gap();
-        page.table(&tables::outcomes(&headliners(&elsewhere), page.width()));
+        page.table(&tables::outcomes(&headliners(&elsewhere, result), page.width()));
     }
     page.gap();
     page.line(1, LEGEND);
@@ -193,9 +204,13 @@ fn elsewhere(result: &RunResult) -> BTreeMap<String, Operation> {
     operations.map(|(name, operation)| (name.clone(), operation.clone())).collect()
 }
 
-/// All operations but the steps of another one (`login.tls` of `login`): those are in the result file.
-fn headliners(operations: &BTreeMap<String, Operation>) -> Vec<(&str, &Operation)> {
-    let is_step = |name: &str| name.rsplit_once('.').is_some_and(|(whole, _)| operations.contains_key(whole));
+/// All operations but the steps of another one of the run (`login.tls` of `login`): those are in the result file.
+fn headliners<'a>(
+    operations: &'a BTreeMap<String, Operation>,
+    result: &RunResult,
+) -> Vec<(&'a str, &'a Operation)> {
+    let is_step =
+        |name: &str| name.rsplit_once('.').is_some_and(|(whole, _)| result.operations.contains_key(whole));
     let shown = operations.iter().filter(|(name, _)| !is_step(name));
     shown.map(|(name, operation)| (name.as_str(), operation)).collect()
 }
@@ -211,6 +226,19 @@ fn accounts(page: &mut Page, result: &RunResult) {
     for (name, counts) in used {
         account(page, name, &counts);
     }
+    if let Some(order) = &result.room_order {
+        let RoomOrder { rooms, compared, differing, not_compared } = *order;
+        let (mark, tone) = if differing == 0 { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
+        let text = format!(
+            "order in {} rooms: {} occupants compared, {} saw another than most; {} not compared (came late, left, or \
+             missed a copy)",
+            show_count(rooms),
+            show_count(compared),
+            show_count(differing),
+            show_count(not_compared),
+        );
+        page.marked(mark, tone, &text);
+    }
 }
 
 fn account(page: &mut Page, name: &str, counts: &LedgerCounts) {
@@ -224,12 +252,14 @@ fn account(page: &mut Page, name: &str, counts: &LedgerCounts) {
         show_count(failed),
         show_count(indeterminate),
     );
-    match (settled == u128::from(expected), settled - u128::from(delivered)) {
-        (false, _) => {
-            page.marked("✗", Tone::Bad, &format!("{equation}: DOES NOT ADD UP, a bug of xmpp-bench"));
-        }
-        (true, 0) => page.marked("✓", Tone::Good, &format!("{equation}: all delivered")),
-        (true, _) => page.marked("!", Tone::Warn, &equation),
+    if settled != u128::from(expected) {
+        page.marked("✗", Tone::Bad, &format!("{equation}: DOES NOT ADD UP, a bug of xmpp-bench"));
+    } else if expected == 0 {
+        page.marked("!", Tone::Warn, &format!("{name}: no copy was owed to anybody"));
+    } else if delivered == expected {
+        page.marked("✓", Tone::Good, &format!("{equation}: all delivered"));
+    } else {
+        page.marked("!", Tone::Warn, &equation);
     }
     page.line(3, &beside(counts));
 }
@@ -271,13 +301,32 @@ fn errors(page: &mut Page, errors: &[ErrorCount]) {
 
 fn ending(page: &mut Page, result: &RunResult, place: Option<&str>) {
     page.gap();
-    for reason in &result.exit.reasons {
+    let (objectives, others): (Vec<&ExitReason>, Vec<&ExitReason>) =
+        result.exit.reasons.iter().partition(|reason| reason.code == OBJECTIVE);
+    for reason in others {
         page.line(0, &format!("Exit code {}: {}", reason.code, reason.reason));
+    }
+    match objectives[..] {
+        [] => {}
+        [one] => page.line(0, &format!("Exit code {}: {}", one.code, one.reason)),
+        _ => {
+            let count = |state| result.slo.iter().filter(|slo| slo.state == state).count();
+            let (failed, undecided) = (count(SloState::Failed), count(SloState::Undecided));
+            page.line(
+                0,
+                &format!(
+                    "Exit code {OBJECTIVE}: of the objectives {failed} failed and {undecided} are undecided"
+                ),
+            );
+        }
     }
     if let Some(place) = place {
         page.line(0, &format!("Result: {place} (seed {})", result.seed));
     }
 }
+
+/// The exit code of objectives, which stand in a list of their own.
+const OBJECTIVE: u8 = 4;
 
 /// A stretch of the run, seconds since its epoch.
 #[derive(Clone, Copy, Debug)]

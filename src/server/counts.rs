@@ -41,6 +41,8 @@ counters! {
     closed,
     /// Sessions that bound a resource.
     logins,
+    /// Accounts registered.
+    registered,
     /// SASL attempts answered with a failure.
     auth_failures,
     /// Stream errors sent.

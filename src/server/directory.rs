@@ -45,7 +45,9 @@ impl Population {
 
     /// `count` users by two patterns with `{n}` in them, each with `contacts` contacts: what `serve` has without a profile.
     pub fn counted(local: &str, password: &str, count: u32, contacts: u32) -> Self {
-        let count = count.max(1);
+        if count == 0 {
+            return Self::new(Vec::new());
+        }
         Self::new(vec![Group {
             name: "users".to_owned(),
             first: 0,

@@ -11,7 +11,7 @@ use crate::server::reply::{self, Answer, Denial, element as write_element, push}
 use crate::server::routes::Account;
 use crate::server::session::{Bound, State};
 use crate::server::stanza::Target;
-use crate::xmpp::namespaces::{BIND, DISCO_INFO, DISCO_ITEMS, PING, ROSTER, SESSION};
+use crate::xmpp::namespaces::{BIND, DISCO_INFO, DISCO_ITEMS, PING, REGISTRATION, ROSTER, SESSION};
 use crate::xmpp::write::attribute;
 use crate::xmpp::{Element, ElementKind, Jid, StreamCondition};
 
@@ -29,6 +29,7 @@ enum Asked {
     Info,
     Items,
     Version,
+    Registration,
 }
 
 impl Server {
@@ -115,13 +116,19 @@ impl Server {
                 self.reply(channel, bound, element, out, |bytes| write_roster(bytes, &locals));
             }
             Ok(Asked::Session | Asked::Ping) => self.reply(channel, bound, element, out, |_| ()),
-            Ok(Asked::Info) => self.reply(channel, bound, element, out, |bytes| write_info(bytes, to_domain)),
+            Ok(Asked::Info) => {
+                let registers = to_domain && self.options.registration;
+                self.reply(channel, bound, element, out, |bytes| write_info(bytes, to_domain, registers));
+            }
             Ok(Asked::Items) => {
                 let rooms = to_domain.then(|| self.rooms.domain().to_owned());
                 self.reply(channel, bound, element, out, |bytes| write_items(bytes, rooms.as_deref()));
             }
             Ok(Asked::Version) if to_domain => self.reply(channel, bound, element, out, write_version),
-            Ok(Asked::Roster | Asked::Version) => {
+            Ok(Asked::Registration) if self.options.registration => {
+                self.change_account(channel, bound, element, out);
+            }
+            Ok(Asked::Roster | Asked::Version | Asked::Registration) => {
                 self.refuse_iq(channel, bound, element, Denial::UNAVAILABLE, out);
             }
             Err(denial) => self.refuse_iq(channel, bound, element, denial, out),
@@ -163,8 +170,8 @@ impl Server {
     fn contact_addresses(&self, account: &Account) -> Vec<String> {
         let mut addresses = Vec::new();
         if let Some(user) = account.user {
-            self.directory.contacts(user, &mut |contact| {
-                let local = self.directory.local(contact);
+            self.accounts.contacts(user, &mut |contact| {
+                let local = self.accounts.local(contact);
                 addresses.extend(local.map(|local| format!("{local}@{}", self.options.domain)));
             });
         }
@@ -213,7 +220,7 @@ impl Server {
             // RFC 6120 section 7.7.2.2: the newer session takes the older one's place.
             self.fail(older.session.channel, StreamCondition::Conflict, out);
         }
-        let user = self.directory.find(&local);
+        let user = self.accounts.find(&local);
         let (account, full) = self.routes.bind(&local, &self.options.domain, user, &name, id);
         self.counters.logins.add_one();
         if let Some(session) = self.sessions.get_mut(&channel) {
@@ -235,6 +242,7 @@ fn asked(element: &Element<'_>, get: bool) -> Result<Asked, Denial> {
         ("query", DISCO_ITEMS, true) if child.attribute("node").is_none() => Asked::Items,
         ("query", DISCO_INFO | DISCO_ITEMS, true) => return Err(Denial::NOT_FOUND),
         ("query", VERSION, true) => Asked::Version,
+        ("query", REGISTRATION, _) => Asked::Registration,
         _ => return Err(Denial::UNAVAILABLE),
     })
 }
@@ -249,14 +257,15 @@ fn write_roster(out: &mut Vec<u8>, addresses: &[String]) {
     push(out, "</query>");
 }
 
-fn write_info(out: &mut Vec<u8>, server: bool) {
+fn write_info(out: &mut Vec<u8>, server: bool, registers: bool) {
     let identity = if server {
         "category='server' type='im' name='xmpp-bench embedded server'"
     } else {
         "category='account' type='registered'"
     };
     push(out, &format!("<query xmlns='{DISCO_INFO}'><identity {identity}/>"));
-    for feature in [DISCO_INFO, DISCO_ITEMS, ROSTER, PING, VERSION] {
+    let registration = registers.then_some(REGISTRATION);
+    for feature in [DISCO_INFO, DISCO_ITEMS, ROSTER, PING, VERSION].into_iter().chain(registration) {
         push(out, &format!("<feature var='{feature}'/>"));
     }
     push(out, "</query>");

@@ -112,7 +112,7 @@ impl Server {
         if !plain.authzid.is_empty() && !self.is_own_address(&plain.authzid, &local) {
             return Step::Failure("invalid-authzid");
         }
-        let password = self.directory.find(&local).and_then(|user| self.directory.password(user));
+        let password = self.accounts.find(&local).and_then(|user| self.accounts.password(user));
         let good = match password {
             Some(password) => plain.password == *password,
             None => self.options.admission == Admission::Anybody,
@@ -126,13 +126,13 @@ impl Server {
             return Step::Failure("malformed-request");
         };
         let local = self.local_of(scram.username());
-        let user = local.as_deref().and_then(|local| self.directory.find(local));
+        let user = local.as_deref().and_then(|local| self.accounts.find(local));
         let (Some(local), Some(user)) = (local, user) else { return Step::Failure("not-authorized") };
         let salt = self.salt(&local);
         let challenge = scram.challenge(&salt, self.options.iterations).into_bytes();
         let keys = self.keys.get(&(hash, user)).cloned();
         if keys.is_none() {
-            let Some(password) = self.directory.password(user) else {
+            let Some(password) = self.accounts.password(user) else {
                 return Step::Failure("not-authorized");
             };
             let Some(session) = self.sessions.get_mut(&channel) else { return Step::Failure("aborted") };
@@ -148,7 +148,8 @@ impl Server {
             };
             out.request(Request::Derive(channel, job));
         }
-        let exchange = ScramExchange { scram, hash, local, user, keys, response: None };
+        let changes = self.accounts.changes();
+        let exchange = ScramExchange { scram, hash, local, user, changes, keys, response: None };
         Step::Challenge(Some(challenge), Exchange::Scram(exchange))
     }
 
@@ -160,6 +161,8 @@ impl Server {
         match exchange.scram.handle_response(response, keys) {
             Ok(last) => {
                 let keys = exchange.keys.take();
+                // Derived from a password that may be another by now.
+                let keys = keys.filter(|_| exchange.changes == self.accounts.changes());
                 self.keys.extend(keys.map(|keys| ((exchange.hash, exchange.user), keys)));
                 Step::Success(exchange.local, Some(last.into_bytes()))
             }
@@ -216,7 +219,7 @@ impl Server {
     }
 
     /// A username as the localpart of an account here, if it can be one.
-    fn local_of(&self, username: &str) -> Option<Arc<str>> {
+    pub(super) fn local_of(&self, username: &str) -> Option<Arc<str>> {
         let jid: Jid = format!("{}@{}", folded(username), self.options.domain).parse().ok()?;
         let whole = jid.resource().is_none() && jid.domain() == self.options.domain;
         jid.local().filter(|_| whole).map(Arc::from)

@@ -30,7 +30,8 @@ impl Server {
             StartTls::Absent => None,
         };
         let session = !login && self.options.session_feature;
-        let features = Features { starttls, mechanisms: &mechanisms, bind: !login, session };
+        let register = login && self.registers(secured);
+        let features = Features { starttls, mechanisms: &mechanisms, register, bind: !login, session };
         self.send(channel, out, |bytes| reply::features(bytes, &features));
     }
 
@@ -94,7 +95,8 @@ impl Server {
             ElementKind::Auth => return self.auth(channel, element, out),
             ElementKind::Response => return self.response(channel, element, out),
             ElementKind::Abort => self.abort(channel, out),
-            ElementKind::Message | ElementKind::Presence | ElementKind::Iq => {
+            ElementKind::Iq => self.register(channel, element, out),
+            ElementKind::Message | ElementKind::Presence => {
                 self.fail(channel, StreamCondition::NotAuthorized, out);
             }
             _ => self.fail(channel, StreamCondition::UnsupportedStanzaType, out),

@@ -52,6 +52,8 @@ pub struct ServerOptions {
     pub plain_without_tls: bool,
     /// Who may log in.
     pub admission: Admission,
+    /// Whether accounts may be registered, changed and cancelled in-band (XEP-0077).
+    pub registration: bool,
     /// Messages for those who are not there.
     pub offline: Offline,
     /// Whether the obsolete session feature (RFC 3921) is announced, as optional.
@@ -83,6 +85,7 @@ impl ServerOptions {
             mechanisms: vec![Mechanism::ScramSha256, Mechanism::ScramSha1, Mechanism::Plain],
             plain_without_tls: false,
             admission: Admission::Anybody,
+            registration: false,
             offline: Offline::Refuse,
             session_feature: false,
             iterations: 4096,

@@ -1,6 +1,6 @@
 //! Presence (RFC 6121 section 4) over rosters that are mutual and never change.
 //!
-//! Unavailable presence goes to contacts alone; those who were only sent directed presence are not told.
+//! What was said earlier is shown with its time (`<delay/>`) and without its id, so that nobody takes it for news.
 
 use std::sync::Arc;
 
@@ -18,7 +18,8 @@ use crate::xmpp::Element;
 /// Presence with more content than this is shown to contacts now, but later without its content.
 const CONTENT_MAX: usize = 4096;
 
-type Recipient = (SessionId, Arc<str>);
+/// A session, and its full JID.
+pub(super) type Recipient = (SessionId, Arc<str>);
 
 impl Server {
     pub(super) fn presence(
@@ -55,10 +56,11 @@ impl Server {
         let presence = Availability {
             priority: priority.unwrap_or(0),
             stanza: if kept { stanza.into() } else { Box::default() },
+            since: self.now,
         };
         let Some(id) = self.session_id(channel) else { return };
         let before = self.routes.set_presence(bound.account, id, Some(presence));
-        self.broadcast(bound, element, out);
+        self.broadcast(bound, element, None, out);
         if before == Some(None) {
             self.show_contacts(bound, &(id, Arc::clone(&bound.full)), out);
         }
@@ -67,18 +69,30 @@ impl Server {
     fn unavailable(&mut self, channel: Channel, bound: &Bound, element: &Element<'_>, out: &mut Outbox) {
         let Some(id) = self.session_id(channel) else { return };
         // Told to oneself as well (section 4.5.2), so before the resource stops being available.
-        if matches!(self.routes.get(bound.account).and_then(|a| find(a, id)), Some(r) if r.available.is_some())
-        {
-            self.broadcast(bound, element, out);
-            self.routes.set_presence(bound.account, id, None);
-        }
+        self.broadcast(bound, element, Some(id), out);
+        self.routes.set_presence(bound.account, id, None);
         self.leave_rooms(id, out);
     }
 
     /// A copy to every available resource of every contact, and an echo to one's own, oneself included. Echoes are
-    /// no deliveries to anybody: faults and truth leave them alone.
-    fn broadcast(&mut self, bound: &Bound, element: &Element<'_>, out: &mut Outbox) {
+    /// no deliveries to anybody: faults and truth leave them alone. Where a session is `leaving`, those it told itself
+    /// that it is there get one too, and the others only if it was available.
+    fn broadcast(
+        &mut self,
+        bound: &Bound,
+        element: &Element<'_>,
+        leaving: Option<SessionId>,
+        out: &mut Outbox,
+    ) {
         let Some(account) = self.routes.get(bound.account).cloned() else { return };
+        let is_available = |id| find(&account, id).is_some_and(|resource| resource.available.is_some());
+        let (mut readers, own) = match leaving {
+            Some(id) if !is_available(id) => (Vec::new(), Vec::new()),
+            _ => (self.contacts_online(&account), recipients(&account.resources)),
+        };
+        if let Some(id) = leaving {
+            readers.extend(self.settle_directed(id, &[&*readers, &*own].concat()));
+        }
         let form = Form::new(element.bytes(), Id::Kept, &bound.full);
         let parcel = Parcel {
             form: &form,
@@ -88,12 +102,12 @@ impl Server {
             from_bare: &account.bare,
             to: None,
         };
-        for contact in self.contacts_online(&account) {
-            self.give(&parcel, &contact, out);
+        for reader in &readers {
+            self.give(&parcel, reader, out);
         }
         let echo = Parcel { token: None, ..parcel };
-        for own in recipients(&account.resources) {
-            self.give(&echo, &own, out);
+        for own in &own {
+            self.give(&echo, own, out);
         }
     }
 
@@ -124,54 +138,10 @@ impl Server {
     fn show(&mut self, resources: &[Resource], reader: &Recipient, out: &mut Outbox) {
         for resource in resources {
             let Some(presence) = &resource.available else { continue };
-            self.hand(Column::Presence, reader.0, None, out, |bytes| {
-                if presence.stanza.is_empty() {
-                    reply::presence(bytes, None, &resource.full, &reader.1);
-                } else {
-                    Form::new(&presence.stanza, Id::Removed, &resource.full).write(bytes, &reader.1);
-                }
-            });
-        }
-    }
-
-    /// Presence to one address (section 4.6), or an error on its way back.
-    fn directed(
-        &mut self,
-        channel: Channel,
-        bound: &Bound,
-        element: &Element<'_>,
-        to: &str,
-        out: &mut Outbox,
-    ) {
-        let (local, resource) = match self.target(to) {
-            Target::User { local, resource } => (local, resource),
-            Target::Domain | Target::Rooms | Target::Room { .. } => return,
-            Target::Remote => return self.deny(channel, bound, element, Denial::NO_REMOTE, out),
-            Target::Malformed => return self.deny(channel, bound, element, Denial::JID_MALFORMED, out),
-        };
-        let Some(bare) = self.routes.get(bound.account).map(|account| Arc::clone(&account.bare)) else {
-            return;
-        };
-        let resources = self.routes.resources(&local);
-        let reached = match &resource {
-            Some(name) => recipients(resources.iter().filter(|r| r.name() == name)),
-            None => recipients(resources),
-        };
-        let token = token_of(element);
-        if reached.is_empty() {
-            self.reached_nobody(token, &bare, to);
-        }
-        let form = Form::new(element.bytes(), Id::Kept, &bound.full);
-        let parcel = Parcel {
-            form: &form,
-            column: Column::Presence,
-            token,
-            sender: bound.account,
-            from_bare: &bare,
-            to: Some(to),
-        };
-        for recipient in &reached {
-            self.give(&parcel, recipient, out);
+            let stanza = if presence.stanza.is_empty() { b"<presence/>" } else { &*presence.stanza };
+            let mark = self.delay(&resource.full, presence.since);
+            let form = Form::new(stanza, Id::Removed, &resource.full).with(&mark);
+            self.hand(Column::Presence, reader.0, None, out, |bytes| form.write(bytes, &reader.1));
         }
     }
 
@@ -183,15 +153,26 @@ impl Server {
         self.leave_rooms(id, out);
         let Some(account) = self.routes.get(bound.account).cloned() else { return };
         let Some(resource) = self.routes.unbind(bound.account, id) else { return };
-        if resource.available.is_none() {
-            return;
+        let mut readers = Vec::new();
+        if resource.available.is_some() {
+            let others = account.resources.iter().filter(|other| other.session != id);
+            readers = self.contacts_online(&account);
+            readers.extend(recipients(others));
         }
-        let others = account.resources.iter().filter(|other| other.session != id);
-        for (reader, full) in self.contacts_online(&account).into_iter().chain(recipients(others)) {
+        readers.extend(self.settle_directed(id, &readers));
+        for (reader, full) in readers {
             self.hand(Column::Presence, reader, None, out, |bytes| {
                 reply::presence(bytes, Some("unavailable"), &resource.full, &full);
             });
         }
+    }
+
+    /// Whether a user's broadcasts reach an account.
+    pub(super) fn tells(&self, bound: &Bound, local: &str) -> bool {
+        let Some(account) = self.routes.get(bound.account) else { return false };
+        let mut tells = *account.local == *local;
+        self.each_contact(account, |contact| tells |= *contact.local == *local);
+        tells
     }
 
     fn contacts_online(&self, account: &Account) -> Vec<Recipient> {
@@ -202,8 +183,8 @@ impl Server {
 
     fn each_contact(&self, account: &Account, mut visit: impl FnMut(&Account)) {
         let Some(user) = account.user else { return };
-        self.directory.contacts(user, &mut |contact| {
-            let local = self.directory.local(contact);
+        self.accounts.contacts(user, &mut |contact| {
+            let local = self.accounts.local(contact);
             let id = local.and_then(|local| self.routes.find(&local));
             if let Some(contact) = id.and_then(|id| self.routes.get(id)) {
                 visit(contact);
@@ -217,7 +198,7 @@ impl Server {
 }
 
 /// Those of the resources that are available.
-fn recipients<'a>(resources: impl IntoIterator<Item = &'a Resource>) -> Vec<Recipient> {
+pub(super) fn recipients<'a>(resources: impl IntoIterator<Item = &'a Resource>) -> Vec<Recipient> {
     let available = resources.into_iter().filter(|resource| resource.available.is_some());
     available.map(|resource| (resource.session, Arc::clone(&resource.full))).collect()
 }

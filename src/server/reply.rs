@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::xmpp::namespaces::{BIND, SASL, SESSION, STANZAS, TLS};
+use crate::xmpp::namespaces::{BIND, REGISTRATION_FEATURE, SASL, SESSION, STANZAS, TLS};
 use crate::xmpp::sasl::Mechanism;
 use crate::xmpp::write::{attribute, escape};
 
@@ -15,6 +15,8 @@ pub(super) struct Features<'a> {
     /// Offered, and whether it is required.
     pub(super) starttls: Option<bool>,
     pub(super) mechanisms: &'a [Mechanism],
+    /// In-band registration.
+    pub(super) register: bool,
     pub(super) bind: bool,
     pub(super) session: bool,
 }
@@ -32,6 +34,9 @@ pub(super) fn features(out: &mut Vec<u8>, features: &Features<'_>) {
             push(out, &format!("<mechanism>{}</mechanism>", mechanism.as_str()));
         }
         push(out, "</mechanisms>");
+    }
+    if features.register {
+        push(out, &format!("<register xmlns='{REGISTRATION_FEATURE}'/>"));
     }
     if features.bind {
         push(out, &format!("<bind xmlns='{BIND}'/>"));

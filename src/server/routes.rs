@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::sample::UserIndex;
 use crate::server::pipeline::SessionId;
+use crate::units::Offset;
 
 /// An account with at least one resource. A number is used again once its account is forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,6 +21,8 @@ pub struct Availability {
     pub priority: i8,
     /// The presence as it came; empty where it had no content, as with most.
     pub stanza: Box<[u8]>,
+    /// When it came.
+    pub since: Offset,
 }
 
 /// A bound resource.
@@ -228,7 +231,7 @@ mod tests {
         for (number, (name, priority)) in resources.iter().enumerate() {
             let session = session(number as u32);
             let (id, _) = routes.bind(&"bob".into(), "x", None, name, session);
-            let presence = priority.map(|priority| Availability { priority, stanza: Box::default() });
+            let presence = priority.map(|priority| Availability { priority, ..Availability::default() });
             routes.set_presence(id, session, presence).unwrap();
         }
         routes

@@ -67,6 +67,8 @@ pub(super) struct ScramExchange {
     pub(super) hash: Hash,
     pub(super) local: Arc<str>,
     pub(super) user: UserIndex,
+    /// The accounts' changes when it began.
+    pub(super) changes: u64,
     /// None until the derivation's answer.
     pub(super) keys: Option<ScramKeys>,
     /// The client's last message, if it came before the keys.

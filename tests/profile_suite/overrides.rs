@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use xmpp_bench::profile::{Arrivals, Endpoint, Pace, SHIPPED};
+use xmpp_bench::profile::{Arrivals, Endpoint, Pace};
 use xmpp_bench::units::Rate;
 
-use crate::registry::read;
+use crate::registry::{BASE, read};
 
-fn quickstart(overrides: &[&str]) -> xmpp_bench::profile::Profile<crate::registry::Activity> {
-    read("quickstart", SHIPPED[0].text, overrides).unwrap_or_else(|problems| panic!("{problems}"))
+fn base(overrides: &[&str]) -> xmpp_bench::profile::Profile<crate::registry::Activity> {
+    read("base.toml", BASE, overrides).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 #[test]
 fn keys_are_reached_by_position_by_name_and_by_kind() {
-    let profile = quickstart(&[
+    let profile = base(&[
         "deadline=2s",
         "target.url=xmpp://127.0.0.1:5222",
         "users.0.count=10",
@@ -33,7 +33,7 @@ fn keys_are_reached_by_position_by_name_and_by_kind() {
 
 #[test]
 fn values_are_toml_where_they_are_toml_and_text_where_text_is_wanted() {
-    let profile = quickstart(&[
+    let profile = base(&[
         "target.url=[\"xmpp://[::1]\", \"xmpps://b.example:443\"]",
         "users.0.password=1234",
         "users.0.auth=[\"PLAIN\"]",
@@ -48,7 +48,7 @@ fn values_are_toml_where_they_are_toml_and_text_where_text_is_wanted() {
 #[test]
 fn objectives_need_no_quotes_and_of_two_overrides_the_later_holds() {
     let profile =
-        quickstart(&["slo.message.delivery.p99.9=<= 1s", "slo.\"message.lost\"=< 1%", "seed=1", "seed=2"]);
+        base(&["slo.message.delivery.p99.9=<= 1s", "slo.\"message.lost\"=< 1%", "seed=1", "seed=2"]);
     let slos: Vec<(&str, &str)> =
         profile.slos.iter().map(|slo| (slo.name.as_str(), slo.text.as_str())).collect();
     let expected =
@@ -59,7 +59,7 @@ fn objectives_need_no_quotes_and_of_two_overrides_the_later_holds() {
 
 #[test]
 fn the_source_keeps_overrides_and_hides_passwords() {
-    let profile = quickstart(&["users.0.password=hunter2", "seed=3"]);
+    let profile = base(&["users.0.password=hunter2", "seed=3"]);
     assert_eq!(profile.source.overrides, ["users.0.password=*******", "seed=3"]);
     assert!(!profile.source.text.contains("p{n}"), "{}", profile.source.text);
     assert!(!format!("{profile:?}").contains("hunter2"));

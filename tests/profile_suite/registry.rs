@@ -8,6 +8,9 @@ use xmpp_bench::profile::{
     Reported, Shape, SizeDistribution, Vocabulary,
 };
 
+/// A profile of the activities known here, for tests that change one.
+pub const BASE: &str = include_str!("base.toml");
+
 pub struct Kinds;
 
 #[derive(Debug)]

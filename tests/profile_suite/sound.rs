@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use xmpp_bench::profile::{
-    Bound, Comparison, Metric, Pace, SHIPPED, Sign, SizeDistribution, Statistic, Trust,
-};
+use xmpp_bench::profile::{Bound, Comparison, Metric, Pace, Sign, SizeDistribution, Statistic, Trust};
 use xmpp_bench::seed::{Draw, Stream};
 use xmpp_bench::units::{Offset, Quantile, Rate};
 
-use crate::registry::read;
+use crate::registry::{BASE, read};
 
 const TWO_GROUPS: &str = r#"
 [target]
@@ -175,9 +173,9 @@ fn the_median_of_a_log_normal_is_its_median() {
     assert!((79..=81).contains(&drawn[50_000]), "{}", drawn[50_000]);
 }
 
-/// A piece of the quickstart replaced by anything: most of it still is TOML, so every reader is reached.
+/// A piece of the base profile replaced by anything: most of it still is TOML, so every reader is reached.
 fn mutated(at: usize, len: usize, with: &str) -> String {
-    let text = SHIPPED[0].text;
+    let text = BASE;
     let whole = |at: &usize| text.is_char_boundary(*at);
     let start = (at % text.len()..=text.len()).find(whole).unwrap();
     let end = ((start + len).min(text.len())..=text.len()).find(whole).unwrap();
@@ -203,11 +201,11 @@ proptest! {
         value in "(\\PC{0,20}|[0-9.,()/%{}\\[\\]\"a-z-]{0,20}|(uniform|lognormal|zipf)\\([0-9e.,naif-]{0,12}\\)|xmpps?://[a-z0-9:.\\[\\]]{0,12})",
     ) {
         let set = format!("{key}={value}");
-        let _ = read("set", SHIPPED[0].text, &[&set]).map_err(|problems| problems.to_string());
+        let _ = read("set", BASE, &[&set]).map_err(|problems| problems.to_string());
     }
 
     #[test]
     fn no_override_makes_the_reader_panic(set in "([a-z0-9.=\" ]|\\PC){0,30}") {
-        let _ = read("set", SHIPPED[0].text, &[&set]).map_err(|problems| problems.to_string());
+        let _ = read("set", BASE, &[&set]).map_err(|problems| problems.to_string());
     }
 }

@@ -1,6 +1,6 @@
 use xmpp_bench::report::summary::{Style, render};
 use xmpp_bench::results::{
-    ErrorCount, Extended, LedgerCounts, RunResult, SloState, Totals, Unit, VerdictState, assemble,
+    EndedEarly, ErrorCount, Extended, LedgerCounts, RunResult, SloState, Totals, Unit, VerdictState, assemble,
 };
 use xmpp_bench::sample::{ErrorClass, Outcome, Unsent};
 
@@ -102,6 +102,32 @@ fn a_run_without_traffic() {
     let mut result = assemble(world::preamble(), &totals, conclusion, true);
     result.exit = world::reason(3, "cannot connect to 127.0.0.1:5222: connection refused");
     insta::assert_snapshot!(render(&result, None, Style::default()));
+}
+
+#[test]
+fn a_run_that_ended_early_and_never_owed_anything() {
+    let mut totals = Totals::new(world::layout()).expect("a small layout");
+    for n in 0..30 {
+        let offline = Outcome::Unsent(Unsent::SenderOffline);
+        totals.record(0, &world::ended(world::MESSAGE, 0, n * 10_000, offline));
+    }
+    totals.close_interval();
+    let counts = LedgerCounts { unsent: 30, ..LedgerCounts::default() };
+    let mut conclusion = world::conclusion(VerdictState::Interrupted, Vec::new(), counts);
+    conclusion.ledgers.swap(0, 1);
+    conclusion.ended_early =
+        Some(EndedEarly { reason: "offline > 20% for 2s: 10 of 40 users".into(), at_s: 1.5 });
+    conclusion.verdict.notes = vec!["ended early, after 1.5 s: offline > 20% for 2s: 10 of 40 users".into()];
+    insta::assert_snapshot!(shown(&assemble(world::preamble(), &totals, conclusion, true)));
+}
+
+#[test]
+fn rates_of_a_phase_cut_short_are_over_the_time_it_lasted() {
+    let mut result = world::valid();
+    result.ended_early = Some(EndedEarly { reason: "interrupted by its user".into(), at_s: 7.0 });
+    let text = shown(&result);
+    assert!(text.contains("Phase steady, 5 s measured"), "{text}");
+    assert!(text.contains("200/s 200/s"), "{text}");
 }
 
 #[test]

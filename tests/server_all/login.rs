@@ -113,6 +113,11 @@ fn scram(world: &mut World, hash: Hash, user: &str, password: &str) -> String {
     seen
 }
 
+/// Whether somebody gets in by SCRAM.
+pub fn scram_succeeds(world: &mut World, user: &str, password: &str) -> bool {
+    scram(world, Hash::Sha256, user, password).starts_with("<success")
+}
+
 fn payload(seen: &str, name: &str) -> Option<Vec<u8>> {
     let text = seen.strip_prefix(&format!("<{name} xmlns='{SASL}'>"))?.strip_suffix(&format!("</{name}>"))?;
     Some(STANDARD.decode(text).unwrap())

@@ -1,6 +1,8 @@
 //! What users do once they are online: messages, presence, requests.
 
-use xmpp_bench::machine::{CloseCause, Event};
+use std::time::Duration;
+
+use xmpp_bench::machine::{Channel, CloseCause, Event};
 use xmpp_bench::server::{Offline, ServerOptions};
 
 use crate::world::{World, options};
@@ -66,14 +68,17 @@ fn initial_presence_is_echoed_told_to_contacts_and_answered_with_theirs() {
     let mut world = World::new(options());
     let before = world.online("u1", "a");
     let stranger = world.online("u50", "s");
+    world.pass(Duration::from_secs(7));
     world.send(before, "<presence id='aw'><show>away</show></presence>");
     world.take(before);
+    world.pass(Duration::from_secs(1));
     let me = world.bound("u2", "b");
     world.send(me, "<presence/>");
     assert_eq!(
         world.take(me),
         "<presence from='u2@localhost/b' to='u2@localhost/b'/>\
-         <presence from='u1@localhost/a' to='u2@localhost/b'><show>away</show></presence>"
+         <presence from='u1@localhost/a' to='u2@localhost/b'><show>away</show>\
+         <delay xmlns='urn:xmpp:delay' from='u1@localhost/a' stamp='1970-01-01T00:00:07.000Z'/></presence>"
     );
     assert_eq!(world.take(before), "<presence from='u2@localhost/b' to='u1@localhost/a'/>");
     assert_eq!(world.take(stranger), "", "no contact");
@@ -108,7 +113,7 @@ fn probes_are_answered_for_contacts_and_directed_presence_is_passed_on() {
     world.play(
         alice,
         "C: <presence type='probe' to='u2@localhost'/>
-         S: <presence from='u2@localhost/b' to='u1@localhost/a'/>
+         S: <presence from='u2@localhost/b' to='u1@localhost/a'><delay xmlns='urn:xmpp:delay' from='u2@localhost/b' stamp='…'/></presence>
          C: <presence type='probe' to='u50@localhost'/>
          S:
          C: <presence to='u50@localhost/e'/>
@@ -118,6 +123,79 @@ fn probes_are_answered_for_contacts_and_directed_presence_is_passed_on() {
     world.send(alice, "<presence type='subscribe' to='u50@localhost' id='s'/>");
     assert!(world.take(alice).contains("<not-allowed"));
     assert_eq!(world.take(bob), "");
+}
+
+#[test]
+fn what_is_shown_later_never_carries_the_id_of_the_presence_it_was() {
+    let mut world = World::new(options());
+    let alice = world.online("u1", "a");
+    let id = "xpAAADAAAHAAAAAJAAAAAAAF";
+    world.send(alice, &format!("<presence id='{id}'/>"));
+    let bob = world.bound("u2", "b");
+    world.send(bob, "<presence/>");
+    world.send(bob, "<presence type='probe' to='u1@localhost'/>");
+    let seen = world.take(bob);
+    assert_eq!(seen.matches("<delay ").count(), 2, "{seen}");
+    assert!(!seen.contains(id), "{seen}");
+}
+
+#[test]
+fn who_was_told_directly_that_somebody_is_there_is_told_when_they_go() {
+    type Way<'a> = &'a dyn Fn(&mut World, Channel);
+    let told = |leave: Way<'_>| {
+        let mut world = World::new(options());
+        let (alice, contact) = (world.online("u1", "a"), world.online("u2", "b"));
+        let (eve, dan, carl) = (world.online("u50", "e"), world.online("u60", "d"), world.online("u70", "c"));
+        for to in ["u50@localhost/e", "u50@localhost", "u60@localhost", "u70@localhost/c", "u2@localhost/b"] {
+            world.send(alice, &format!("<presence to='{to}'/>"));
+        }
+        world.send(alice, "<presence to='u60@localhost' type='unavailable'/>");
+        for other in [contact, eve, dan, carl] {
+            world.take(other);
+        }
+        leave(&mut world, alice);
+        [contact, eve, dan, carl].map(|other| world.take(other).matches("type='unavailable'").count())
+    };
+    let ways: [Way<'_>; 4] = [
+        &|world, alice| world.send(alice, "<presence type='unavailable'/>"),
+        &|world, alice| world.send(alice, "</stream:stream>"),
+        &|world, alice| world.event(alice, Event::Closed(CloseCause::Reset)),
+        &|world, alice| {
+            world.send(alice, "<presence type='unavailable'/>");
+            world.event(alice, Event::Closed(CloseCause::Reset));
+        },
+    ];
+    for (number, way) in ways.iter().enumerate() {
+        assert_eq!(told(way), [1, 1, 0, 1], "way {number}");
+    }
+}
+
+#[test]
+fn presence_to_one_address_needs_no_initial_presence_and_its_debt_is_paid_all_the_same() {
+    let mut world = World::new(options());
+    let (alice, eve) = (world.bound("u1", "a"), world.online("u50", "e"));
+    world.send(alice, "<presence to='u50@localhost/e'/>");
+    world.event(alice, Event::Closed(CloseCause::Reset));
+    assert_eq!(
+        world.take(eve),
+        "<presence from='u1@localhost/a' to='u50@localhost/e'/>\
+         <presence type='unavailable' from='u1@localhost/a' to='u50@localhost/e'/>"
+    );
+}
+
+#[test]
+fn so_many_addresses_are_remembered_and_presence_to_one_more_is_refused() {
+    let mut world = World::new(options());
+    let alice = world.online("u1", "a");
+    for n in 0..256 {
+        world.send(alice, &format!("<presence to='stranger{n}@localhost'/>"));
+    }
+    assert_eq!(world.take(alice), "");
+    world.send(alice, "<presence to='stranger256@localhost' id='x'/>");
+    assert!(world.take(alice).contains("<resource-constraint "));
+    world.send(alice, "<presence to='stranger7@localhost' type='unavailable'/>");
+    world.send(alice, "<presence to='stranger256@localhost' id='x'/>");
+    assert_eq!(world.take(alice), "");
 }
 
 #[test]

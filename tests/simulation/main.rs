@@ -1,5 +1,6 @@
 //! The truth, in virtual time: what the tool says of a run against what the embedded server really did.
 
+mod broadcasts;
 mod world;
 
 use std::time::Duration;
@@ -10,7 +11,7 @@ use xmpp_bench::sample::{LedgerCounts, Outcome, TokenKind};
 use xmpp_bench::server::truth::{Action, CopyLine, Line};
 use xmpp_bench::units::{Offset, Quantile};
 
-const PROFILE: &str = r#"
+const HEAD: &str = r#"
 deadline = "5s"
 [target]
 url = "loopback:"
@@ -34,6 +35,9 @@ duration = "2s"
 name = "steady"
 duration = "30s"
 measure = true
+"#;
+
+const ACTIVITIES: &str = r#"
 [[activity]]
 kind = "message"
 rate = "200/s"
@@ -42,8 +46,14 @@ kind = "ping"
 every = "5s"
 "#;
 
-fn run(profile: &str, faults: &str) -> (World, LedgerCounts) {
-    let mut world = World::new(profile, |server| server.faults = faults.parse().expect("valid faults"));
+/// A profile of 40 users who do this.
+fn profile_with(activities: &str) -> String {
+    format!("{HEAD}{activities}")
+}
+
+fn run(faults: &str) -> (World, LedgerCounts) {
+    let mut world =
+        World::new(&profile_with(ACTIVITIES), |server| server.faults = faults.parse().expect("valid faults"));
     world.run_until(Offset::from_secs_f64(36.0));
     let counts = world.finish(Duration::from_secs(5));
     (world, counts)
@@ -80,7 +90,7 @@ fn response_times(world: &World) -> (Histogram, Histogram) {
 
 #[test]
 fn without_faults_everything_arrives_after_exactly_two_link_latencies() {
-    let (world, counts) = run(PROFILE, "");
+    let (world, counts) = run("");
     assert!(counts.expected > 5_500, "{counts:?}");
     let expected = counts.expected;
     assert_eq!(counts, LedgerCounts { expected, delivered: expected, ..Default::default() });
@@ -95,7 +105,7 @@ fn without_faults_everything_arrives_after_exactly_two_link_latencies() {
 
 #[test]
 fn every_login_and_every_ping_is_accounted_for() {
-    let (world, _) = run(PROFILE, "");
+    let (world, _) = run("");
     let ended = |operation: u16, outcome: Outcome| {
         world.samples.iter().filter(|s| s.operation.0 == operation && s.outcome == outcome).count()
     };
@@ -110,7 +120,7 @@ fn every_login_and_every_ping_is_accounted_for() {
 #[test]
 fn the_ledger_equals_the_truth_and_so_does_every_percentile() {
     let faults = "delay=5ms,loss=1%,duplicate=0.5%,reorder=1%";
-    let (world, counts) = run(PROFILE, faults);
+    let (world, counts) = run(faults);
     let truth = LedgerCounts {
         expected: truth_count(&world, Action::Delivered)
             + truth_count(&world, Action::Reordered)
@@ -133,7 +143,7 @@ fn the_ledger_equals_the_truth_and_so_does_every_percentile() {
 
 #[test]
 fn sessions_cut_without_notice_leave_nothing_unexplained() {
-    let (world, counts) = run(PROFILE, "delay=200ms,cut=30%@15s");
+    let (world, counts) = run("delay=200ms,cut=30%@15s");
     let cut = world.truth.iter().filter(|line| matches!(line, Line::Cut(_))).count();
     assert_eq!(cut, 12);
     assert_eq!(counts.lost, 0, "{counts:?}");

@@ -20,7 +20,7 @@ use xmpp_bench::machine::{
 };
 use xmpp_bench::net::{DriverStats, Host, Turn};
 use xmpp_bench::profile::{Files, Input, Profile};
-use xmpp_bench::sample::{LedgerCounts, LedgerKind, Sample};
+use xmpp_bench::sample::{LedgerCounts, LedgerKind, OperationId, Sample};
 use xmpp_bench::server::truth::Line;
 use xmpp_bench::server::{Population, Server, ServerOptions};
 use xmpp_bench::units::Offset;
@@ -44,6 +44,7 @@ pub struct World {
     pub last: Option<ShardReport>,
     pub truth: Vec<Line>,
     keys: HashMap<Vec<u8>, Vec<u8>>,
+    operations: Vec<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -101,6 +102,7 @@ impl World {
         let server = Server::new(options, Box::new(Population::new(profile.groups.clone())));
         let (outlet, reports) = channel();
         let users = run.users();
+        let operations = run.operations.iter().map(|operation| operation.name).collect();
         let whole = 0..users;
         let peers = Peers::new(Vec::new(), vec![whole]);
         let whereabouts = Arc::new(Whereabouts::nobody(&run));
@@ -118,7 +120,14 @@ impl World {
             last: None,
             truth: Vec::new(),
             keys: HashMap::new(),
+            operations,
         }
+    }
+
+    /// The id of an operation.
+    pub fn operation(&self, name: &str) -> OperationId {
+        let index = self.operations.iter().position(|operation| *operation == name);
+        OperationId(index.unwrap_or_else(|| panic!("no operation {name}")) as u16)
     }
 
     /// Everything up to and including `until`.

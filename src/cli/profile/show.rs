@@ -142,12 +142,8 @@ fn show_groups(profile: &Profile<Activity>, out: &mut dyn Write) -> io::Result<(
         let mean = contacts as f64 / f64::from(group.count);
         let auth: Vec<&str> = group.auth.iter().map(|mechanism| mechanism.as_str()).collect();
         let (name, count) = (&group.name, show_count(group.count.into()));
-        writeln!(
-            out,
-            "users       {name}: {count}, {mean:.1} contacts each ({}), {}",
-            group.graph,
-            auth.join(" ")
-        )?;
+        writeln!(out, "users       {name}: {count}, {mean:.1} contacts each ({})", group.graph)?;
+        writeln!(out, "            log in with {}", auth.join(", "))?;
     }
     Ok(())
 }
@@ -220,7 +216,7 @@ fn show_load(cost: &Forecast, out: &mut dyn Write) -> io::Result<()> {
     )?;
     writeln!(
         out,
-        "            about {}/s written and {}/s read, before TLS, logins left out",
+        "            about {}/s written, {}/s read; TLS and logins left out",
         bytes(peak.written_bytes_per_s),
         bytes(peak.read_bytes_per_s)
     )
@@ -231,7 +227,7 @@ fn show_needs(cost: &Forecast, limits: &Limits, out: &mut dyn Write) -> io::Resu
     let (length, drain) = (seconds(cost.phases_s), seconds(cost.drain_s));
     writeln!(out, "takes       {length}, and up to {drain} for what is still open")?;
     let rows = [
-        ("descriptors", needs.descriptors, limits.descriptors, "raise the hard limit: ulimit -Hn"),
+        ("descriptors", needs.descriptors, limits.descriptors, "raise it (ulimit -Hn)"),
         ("ports", needs.ports, limits.ports, "add target.source_addresses"),
     ];
     for (name, needed, limit, advice) in rows {
@@ -240,11 +236,11 @@ fn show_needs(cost: &Forecast, limits: &Limits, out: &mut dyn Write) -> io::Resu
         let advice = if short { format!(": TOO FEW, {advice}") } else { String::new() };
         writeln!(out, "            {} {name}{of}{advice}", show_count(needed))?;
     }
-    let of = limits.memory_bytes.map_or_else(String::new, |all| format!(" of {}", ByteCount(all)));
+    let of = limits.memory_bytes.map_or_else(String::new, |all| format!("of {}; ", ByteCount(all)));
     let short = limits.memory_bytes.is_some_and(|all| needs.memory_bytes > all);
     let advice = if short { ": TOO LITTLE, plan fewer users or lower rates" } else { "" };
     let (memory, ledger) = (ByteCount(needs.memory_bytes), ByteCount(needs.ledger_bytes));
-    writeln!(out, "            about {memory} of memory{of}, the ledger's {ledger} among them{advice}")
+    writeln!(out, "            about {memory} of memory ({of}ledger {ledger}){advice}")
 }
 
 fn rate(per_second: f64) -> String {

@@ -1,0 +1,147 @@
+//! Presence and rooms against the truth: every copy of every broadcast, with faults, and with sessions that come and go.
+
+use std::time::Duration;
+
+use xmpp_bench::sample::{LedgerCounts, LedgerKind, Outcome, TokenKind};
+use xmpp_bench::server::truth::{Action, CopyLine};
+use xmpp_bench::units::Offset;
+
+use crate::world::World;
+use crate::{copies, profile_with};
+
+const ACTIVITIES: &str = r#"
+[[activity]]
+kind = "presence"
+rate = "20/s"
+[[activity]]
+kind = "groupchat"
+rate = "30/s"
+rooms = 2
+occupants = 20
+[[activity]]
+kind = "message"
+rate = "50/s"
+"#;
+
+const CHURN: &str = r#"
+[[activity]]
+kind = "churn"
+rate = "2/s"
+away = "uniform(100ms, 2s)"
+cut = "50%"
+"#;
+
+fn run(activities: &[&str], faults: &str) -> World {
+    let text = profile_with(&activities.concat());
+    let mut world = World::new(&text, |server| server.faults = faults.parse().expect("valid faults"));
+    world.run_until(Offset::from_secs_f64(36.0));
+    world.finish(Duration::from_secs(5));
+    world
+}
+
+/// What the server did, by kind of stanza. One's own presence is owed to nobody; a room's message is owed to its sender too.
+fn truth(world: &World, kind: TokenKind) -> LedgerCounts {
+    let is_own =
+        |copy: &CopyLine| copy.to.split('/').next() == Some(copy.from.split('/').next().unwrap_or(""));
+    let owed = |copy: &&&CopyLine| copy.token.kind == kind && (kind == TokenKind::Groupchat || !is_own(copy));
+    let all = copies(world);
+    let count = |action: Action| all.iter().filter(owed).filter(|copy| copy.action == action).count() as u64;
+    let (delivered, dropped) = (count(Action::Delivered) + count(Action::Reordered), count(Action::Dropped));
+    LedgerCounts {
+        expected: delivered + dropped,
+        delivered,
+        lost: dropped,
+        reordered: count(Action::Reordered),
+        duplicated: count(Action::Duplicated),
+        ..LedgerCounts::default()
+    }
+}
+
+/// Whoever logs in is shown its contacts' last presence: in the ramp that happens to many, and in rooms never.
+fn replayed_at_login(kind: LedgerKind, counts: &LedgerCounts) -> u64 {
+    assert_eq!(kind == LedgerKind::Presence, counts.replayed > 0, "{kind:?}: {counts:?}");
+    counts.replayed
+}
+
+#[test]
+fn without_faults_every_copy_comes_and_rooms_keep_their_order() {
+    let world = run(&[ACTIVITIES], "");
+    for (ledger, token) in
+        [(LedgerKind::Presence, TokenKind::Presence), (LedgerKind::Groupchat, TokenKind::Groupchat)]
+    {
+        let counts = world.ledger(ledger);
+        assert!(counts.expected > 3_000, "{ledger:?}: {counts:?}");
+        let unsent = counts.unsent;
+        let replayed = replayed_at_login(ledger, &counts);
+        assert_eq!(counts, LedgerCounts { unsent, replayed, ..truth(&world, token) }, "{ledger:?}");
+    }
+    let orders = &world.last.as_ref().expect("a last report").room_orders;
+    assert!(orders.len() == 40, "{} occupants", orders.len());
+    for place in orders.iter().map(|seen| seen.place) {
+        let room: Vec<_> = orders.iter().filter(|seen| seen.place == place && !seen.broken).collect();
+        let most = room.iter().map(|seen| seen.count).max();
+        let whole: Vec<_> = room.iter().filter(|seen| Some(seen.count) == most).collect();
+        assert!(whole.len() > 1 && whole.windows(2).all(|two| two[0].digest == two[1].digest), "{room:?}");
+    }
+}
+
+#[test]
+fn the_accounts_of_presence_and_rooms_equal_the_truth_copy_by_copy() {
+    let world = run(&[ACTIVITIES], "delay=5ms,loss=1%,duplicate=0.5%,reorder=1%");
+    for (ledger, token) in
+        [(LedgerKind::Presence, TokenKind::Presence), (LedgerKind::Groupchat, TokenKind::Groupchat)]
+    {
+        let counts = world.ledger(ledger);
+        let truth = truth(&world, token);
+        assert!(truth.lost > 20 && truth.duplicated > 5, "{ledger:?}: {truth:?}");
+        let (unsent, late, replayed) = (counts.unsent, counts.late, replayed_at_login(ledger, &counts));
+        assert_eq!(counts, LedgerCounts { unsent, late, replayed, ..truth }, "{ledger:?}");
+    }
+}
+
+#[test]
+fn rooms_that_lose_copies_are_not_said_to_differ_in_order() {
+    let world = run(&[ACTIVITIES], "loss=5%");
+    let orders = &world.last.as_ref().expect("a last report").room_orders;
+    assert!(orders.iter().any(|seen| seen.count > 0));
+    assert!(world.ledger(LedgerKind::Groupchat).lost > 100);
+}
+
+/// With nothing but comings and goings, nothing is lost, doubled or out of place: what cannot be told is in doubt by its reason.
+#[test]
+fn sessions_that_come_and_go_leave_nothing_lost_and_nothing_unexplained() {
+    for faults in ["", "delay=200ms"] {
+        let world = run(&[ACTIVITIES, CHURN], faults);
+        for kind in LedgerKind::ALL {
+            let counts = world.ledger(kind);
+            let LedgerCounts { expected, delivered, indeterminate, unsent, replayed, stale, .. } = counts;
+            let allowed = LedgerCounts {
+                expected,
+                delivered,
+                indeterminate,
+                unsent,
+                replayed,
+                stale,
+                ..LedgerCounts::default()
+            };
+            assert_eq!(counts, allowed, "{kind:?} with {faults:?}");
+            assert!(counts.is_balanced() && delivered > 1_000, "{kind:?}: {counts:?}");
+            assert!(indeterminate * 10 < expected, "most is known: {kind:?}: {counts:?}");
+        }
+        let done = |name: &str, before: f64| {
+            let operation = world.operation(name);
+            let samples =
+                world.samples.iter().filter(|s| s.operation == operation && s.outcome == Outcome::Ok);
+            samples.filter(|s| s.intended < Offset::from_secs_f64(before)).count()
+        };
+        let ends = |before: f64| done("churn.close", before) + done("churn.cut", before);
+        assert!(done("churn.close", 36.0) > 20 && done("churn.cut", 36.0) > 20);
+        let back = done("login", 36.0) - 40;
+        assert!(
+            back >= ends(34.0),
+            "whoever ended two seconds before the end is back: {back}, {}",
+            ends(34.0)
+        );
+        assert!(back <= ends(36.0), "nobody came back who had not gone: {back}, {}", ends(36.0));
+    }
+}
