@@ -329,3 +329,9 @@ proptest! {
         prop_assert_eq!(wholes, owing.len(), "one sample a broadcast that owes any");
     }
 }
+
+/// docs/measurement.md says so.
+#[test]
+fn a_broadcast_takes_what_the_documentation_says() {
+    assert_eq!((BROADCAST_BYTES, COPY_BYTES), (80, 8));
+}
