@@ -8,6 +8,8 @@
         u0 writes to an address, and waits until the server has taken it all; with --errors until as many came back.
     client.py fetch    --port 16222 --ca ca.pem --jid u7@localhost --password p7 --count 4
         Comes online, and waits for so many messages kept for it.
+    client.py say      --port 16222 --ca ca.pem --jid u7@localhost --password p7 --stanza "<presence type='…' to='…'/>"
+        Sends a stanza, and waits until the server has dealt with it.
 """
 
 import argparse
@@ -115,6 +117,10 @@ class Session:
         self.socket.close()
 
 
+# A server handles what one session sends in order: once this is answered, all before it has been dealt with.
+DONE = "<iq type='get' id='done' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>"
+
+
 def token(prefix, number):
     """24 characters in the shape of a token."""
     return prefix + f"{number:x}".rjust(24 - len(prefix), "A")
@@ -155,13 +161,21 @@ def leave(options):
     for number in range(options.count):
         name = token("xm", number)
         session.send(f"<message to='{options.to}' type='chat' id='{name}'><body>{name} and more</body></message>")
-    # A server handles what one session sends in order: once this is answered, the messages have been routed.
-    session.send("<iq type='get' id='done' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
+    session.send(DONE)
     wanted, done = options.count if options.errors else 0, False
     while wanted > 0 or not done:
         stanza = session.stanza()
         wanted -= stanza.tag == f"{{{CLIENT}}}message" and stanza.get("type") == "error"
         done = done or stanza.get("id") == "done"
+    session.close()
+
+
+def say(options):
+    session = Session(options.port, options.ca, options.jid, options.password)
+    session.send(options.stanza)
+    session.send(DONE)
+    while session.stanza().get("id") != "done":
+        pass
     session.close()
 
 
@@ -177,16 +191,17 @@ def fetch(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for command in (login, exchange, leave, fetch):
+    for command in (login, exchange, leave, fetch, say):
         sub = commands.add_parser(command.__name__)
         sub.set_defaults(run=command)
         sub.add_argument("--port", type=int, required=True)
         sub.add_argument("--ca", required=True)
-    for name in ("login", "fetch"):
+    for name in ("login", "fetch", "say"):
         commands.choices[name].add_argument("--jid", required=True)
         commands.choices[name].add_argument("--password", required=True)
     for name in ("leave", "fetch"):
         commands.choices[name].add_argument("--count", type=int, required=True)
+    commands.choices["say"].add_argument("--stanza", required=True)
     commands.choices["leave"].add_argument("--to", required=True)
     commands.choices["leave"].add_argument("--errors", action="store_true")
     commands.choices["exchange"].add_argument("--pairs", type=int, default=3)

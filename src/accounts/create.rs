@@ -84,10 +84,9 @@ pub struct Befriended {
 }
 
 impl Created {
-    /// Whether everything asked for is there.
-    pub fn is_complete(&self) -> bool {
+    /// Whether all accounts are there.
+    pub const fn has_all_accounts(&self) -> bool {
         self.failed + self.not_tried == 0
-            && self.contacts.as_ref().is_none_or(|contacts| contacts.complete == contacts.of)
     }
 }
 
@@ -153,12 +152,13 @@ fn befriend(
     faults: &mut Faults,
     show: &mut dyn FnMut(&Standing),
 ) -> (Befriended, Ending) {
-    let everyone = visiting_order(means.people);
+    let mut everyone = visiting_order(means.people);
+    let mut given_up = HashSet::new();
     let mut done = Befriended { of: everyone.len() as u64, ..Befriended::default() };
     let mut ending = Ending::Complete;
     let mut left = Vec::new();
     for (number, pass) in (1..).zip(PASSES) {
-        if complete(&everyone, state) == done.of {
+        if complete(&everyone, state) == everyone.len() as u64 {
             break;
         }
         let due = due_in(pass, number == 1, &everyone, means.people, state, &left);
@@ -179,6 +179,7 @@ fn befriend(
             }
             Heard::Ended(user, outcome) => {
                 blame(faults, means.people, user, &outcome);
+                given_up.insert(user);
                 Ok(())
             }
             Heard::Pause => flushed(state.flush()),
@@ -186,6 +187,7 @@ fn befriend(
         ending = conduct(means, &format!("contacts, pass {number}"), due, &mut heed, show);
         ending = written(state, ending);
         done.passes = number;
+        everyone.retain(|user| !given_up.contains(user));
         if ending != Ending::Complete {
             break;
         }

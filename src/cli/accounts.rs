@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use crate::accounts::audit::{Audit, audit};
 use crate::accounts::create::{Created, create};
 use crate::accounts::remove::{Removed, remove};
-use crate::accounts::state::{State, StateError};
+use crate::accounts::state::State;
 use crate::accounts::{Ending, Means, People, csv};
 use crate::activity::Activity;
 use crate::cli::accounts::progress::Progress;
@@ -151,7 +151,9 @@ fn run_create(args: &CreateArgs) -> Result<u8, Failure> {
         let left = show_count(contacts.of - contacts.complete);
         reasons.push((ExitCode::Objective, format!("the contacts of {left} users are not complete")));
     }
-    let notes = conclude(args, people, &done, state, &path)?;
+    let is_all_done = reasons.is_empty() && (done.contacts.is_some() || !args.contacts);
+    let mut notes = args.out.as_ref().map_or_else(|| Ok(Vec::new()), |out| save_csv(out, people, &done))?;
+    notes.extend(put_away(state, &path, is_all_done)?);
     site.print(&done, &text::created(&done, &notes), reasons)
 }
 
@@ -307,34 +309,28 @@ fn tell_resumed(state: &State, people: &People, path: &Path) {
     }
 }
 
-/// Writes the CSV once all accounts are there, and forgets the state once all is done; what to say of either.
-fn conclude(
-    args: &CreateArgs,
-    people: &People,
-    done: &Created,
-    state: State,
-    path: &Path,
-) -> Result<Vec<String>, Failure> {
-    let fail = |text: String| Failure::new(ExitCode::Internal, text);
-    let mut notes = Vec::new();
-    if let Some(out) = &args.out {
-        if done.failed + done.not_tried == 0 {
-            for (group, path) in csv_paths(out, people) {
-                csv::save_accounts(people, group, &path)
-                    .map_err(|error| fail(format!("cannot write {}: {error}", path.display())))?;
-                notes.push(format!("accounts written to {}", path.display()));
-            }
-        } else {
-            notes.push(format!("{} is written once all accounts are there", out.display()));
-        }
+/// Writes the CSV once all accounts are there; what to say of it.
+fn save_csv(out: &Path, people: &People, done: &Created) -> Result<Vec<String>, Failure> {
+    if !done.has_all_accounts() {
+        return Ok(vec![format!("{} is written once all accounts are there", out.display())]);
     }
-    if done.is_complete() {
-        state.conclude().map_err(|error: StateError| fail(error.to_string()))?;
-    } else {
-        notes
-            .push(format!("what is done is kept in {}: the same command goes on from there", path.display()));
+    let save = |(group, path): (usize, PathBuf)| match csv::save_accounts(people, group, &path) {
+        Ok(()) => Ok(format!("accounts written to {}", path.display())),
+        Err(error) => Err(Failure::usage(format!(
+            "cannot write {}: {error}; choose another place with --out",
+            path.display()
+        ))),
+    };
+    csv_paths(out, people).into_iter().map(save).collect()
+}
+
+/// Forgets the state once all is done; what to say of it otherwise.
+fn put_away(state: State, path: &Path, is_all_done: bool) -> Result<Option<String>, Failure> {
+    if is_all_done {
+        let gone = state.conclude().map_err(|error| Failure::new(ExitCode::Internal, error.to_string()));
+        return gone.map(|()| None);
     }
-    Ok(notes)
+    Ok(Some(format!("what is done is kept in {}: the same command goes on from there", path.display())))
 }
 
 /// One file for each group with accounts, named after it where there are several.

@@ -284,6 +284,12 @@ fn interrupted_it_stops_cleanly_and_goes_on_where_it_stopped() {
     assert_eq!(lines("created"), made, "what was under way has ended, and was written down");
     assert!(!shell.path("a.csv").exists(), "not all accounts are there");
 
+    // Between the two.
+    let mut running = shell.start(&create);
+    wait_for("all accounts", || (lines("created") == 150).then_some(()));
+    running.signal(Signal::INT);
+    assert_eq!((running.wait(), lines("created")), (Some(130), 150));
+
     // Among the contacts.
     let mut running = shell.start(&create);
     wait_for("some contacts", || (lines("asked") > 20).then_some(()));
