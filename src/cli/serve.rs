@@ -18,7 +18,8 @@ use crate::server::{Directory, Population, ServerOptions};
     after_help = "It is not a product server: it binds loopback only unless told otherwise, and anybody may log in.\n\n\
     Examples:\n  xmpp-bench serve --listen 127.0.0.1:5222 --ca-out ca.pem\n  \
     xmpp-bench serve --profile profiles/quickstart.toml --fault delay=5ms,loss=1% --truth truth.jsonl\n  \
-    xmpp-bench serve --fault freeze=2s@10s"
+    xmpp-bench serve --fault freeze=2s@10s\n  \
+    xmpp-bench serve --accounts 0 --known-only --register --empty-rosters"
 )]
 pub(super) struct ServeArgs {
     /// Where to listen; port 0 takes a free one.
