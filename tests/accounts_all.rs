@@ -6,6 +6,8 @@
 mod command;
 #[path = "accounts_all/csv.rs"]
 mod csv;
+#[path = "accounts_all/embedded.rs"]
+mod embedded;
 #[path = "accounts_all/peer.rs"]
 mod peer;
 #[path = "accounts_all/registration.rs"]

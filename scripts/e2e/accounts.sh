@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 export NO_COLOR=1 XDG_CACHE_HOME=$story_dir/cache
 accounts=${XB_ACCOUNTS:-200} contacts=${XB_CONTACTS:-10}
 # The longest one command may take.
-patience=$((60 + accounts / 8))
+patience=$((60 + accounts / 4))
 
 # accounts_are COMMAND…: `xmpp-bench accounts COMMAND` for the accounts of this story, in the background.
 start_accounts() {

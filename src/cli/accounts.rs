@@ -239,6 +239,7 @@ impl<'a> Site<'a> {
         if people.with_account().next().is_none() {
             return Err(Failure::usage("the profile's users are anonymous: there are no accounts"));
         }
+        crate::net::facts::raise_descriptor_limit();
         let commands = run::listen_for_signals()?;
         Ok(Self { args, people, driver, keys, rate, commands })
     }

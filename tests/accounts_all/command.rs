@@ -70,24 +70,58 @@ fn attend(number: u32, mut stream: TcpStream, peer: &Mutex<Peer>, connections: &
     peer.lock().unwrap_or_else(PoisonError::into_inner).gone(number);
 }
 
+/// The embedded server in a process of its own.
+pub struct Embedded {
+    pub port: u16,
+    pub ca: String,
+    _process: Running,
+}
+
+pub fn serve(options: &[&str]) -> Embedded {
+    let folder = TempDir::new().unwrap();
+    let (err, ca) = (folder.path().join("err"), folder.path().join("ca.pem"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xmpp-bench"));
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--ca-out"])
+        .arg(&ca)
+        .args(options)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(&err).unwrap());
+    let process = Running(command.spawn().unwrap());
+    let port = wait_for("server", || {
+        let text = std::fs::read_to_string(&err).ok()?;
+        let rest = text.split_once("listening on 127.0.0.1:")?.1;
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    });
+    Embedded { port, ca: std::fs::read_to_string(ca).unwrap(), _process: process }
+}
+
 /// A folder with a profile, and the command in it.
-struct Shell {
+pub struct Shell {
     folder: TempDir,
     port: u16,
 }
 
 #[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Shell {
-    fn new(users: u32, contacts: u32, port: u16) -> Self {
+    pub fn new(users: u32, contacts: u32, port: u16) -> Self {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("p.toml"), profile_text(users, contacts)).unwrap();
         Self { folder, port }
+    }
+
+    /// The profile's users log in over STARTTLS.
+    pub fn use_tls(&self, ca_pem: &str) {
+        let text = std::fs::read_to_string(self.path("p.toml")).unwrap();
+        std::fs::write(self.path("ca.pem"), ca_pem).unwrap();
+        std::fs::write(self.path("p.toml"), text.replace("tls = \"off\"", "ca_file = \"ca.pem\"")).unwrap();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -110,7 +144,7 @@ impl Shell {
         format!("xmpp://127.0.0.1:{}", self.port)
     }
 
-    fn run(&self, words: &[&str]) -> Said {
+    pub fn run(&self, words: &[&str]) -> Said {
         let target = self.target();
         self.run_bare(&[words, &["p.toml", "--target", &target]].concat())
     }
@@ -166,19 +200,19 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn json(text: &str) -> serde_json::Value {
+pub fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 /// The row of a name in what a person is shown.
-fn row<'a>(text: &'a str, name: &str) -> &'a str {
+pub fn row<'a>(text: &'a str, name: &str) -> &'a str {
     let line = text.lines().find(|line| line.trim_start().starts_with(name));
     line.unwrap_or_else(|| panic!("no row {name} in:\n{text}")).trim()
 }
 
-const FAST: [&str; 3] = ["--rate", "2000/s", "--quiet"];
+pub const FAST: [&str; 3] = ["--rate", "2000/s", "--quiet"];
 
-fn with<'a>(words: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+pub fn with<'a>(words: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
     [words, more].concat()
 }
 
