@@ -34,6 +34,8 @@ use crate::units::Offset;
 pub const LOGIN_GRACE: Duration = Duration::from_secs(1);
 /// How often a pick that falls on somebody who is away is made again.
 const PICKS_MAX: u32 = 64;
+/// How many seats in a row are then looked at for one that is taken.
+const SEATS_SCANNED: u32 = 4_096;
 
 /// Something a user does at an instant.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -213,8 +215,14 @@ impl Plan {
         let online = self.population.planned_online(at);
         let is_present = |user| self.population.is_planned_online(user, at) && !away.is_away(user, at);
         if let Some(rooms) = &self.activities[usize::from(activity)].rooms {
-            let seat = (0..PICKS_MAX).map(|_| draw.below(rooms.seating().seat_count())).find(|&seat| {
-                is_present(rooms.seating().user_of(seat)) && rooms.is_planned_joined(seat, at)
+            let count = rooms.seating().seat_count();
+            let is_taken =
+                |seat: &u32| is_present(rooms.seating().user_of(*seat)) && rooms.is_planned_joined(*seat, at);
+            let picked = (0..PICKS_MAX).map(|_| draw.below(count)).find(is_taken);
+            // Where few seats are taken, the next one that is, from a place drawn anew.
+            let seat = picked.or_else(|| {
+                let start = draw.below(count);
+                (0..count.min(SEATS_SCANNED)).map(|step| (start + step) % count).find(is_taken)
             })?;
             return Some(Choice { sender: rooms.seating().user_of(seat), seat: Some(seat), online, draw });
         }

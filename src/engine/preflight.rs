@@ -134,13 +134,15 @@ fn ledger_capacity(run: &Run, host: &HostFacts) -> Result<usize, PreflightError>
     let LedgerLoad { rate, copies, bytes } = ledger_load(run);
     let horizon = run.horizon().as_secs_f64();
     let kept = |per_second: f64| (per_second * horizon * 1.5) as u64;
-    let needed = ByteCount(kept(bytes));
+    // Every seat's join is two requests, and all may be within one horizon.
+    let joins = u64::from(run.room_totals().1) * 2;
+    let needed = ByteCount(kept(bytes) + joins * ENTRY_BYTES as u64);
     let allowed = ByteCount(host.memory.map_or(u64::MAX, |memory| memory.0 / LEDGER_SHARE));
     if needed > allowed {
         let rate = format!("{rate:.0}");
         return Err(PreflightError::Memory { needed, rate, horizon_s: horizon as u64, allowed });
     }
-    let entries = kept(rate + copies);
+    let entries = kept(rate + copies) + joins;
     Ok((entries as usize).max(LEDGER_ENTRIES_MIN))
 }
 

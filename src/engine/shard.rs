@@ -100,8 +100,11 @@ pub struct Shard {
     recorder: Recorder,
     written: Written,
     peers: Peers,
-    voided: HashSet<UserIndex>,
+    /// Whose streams ended, and when; told to all ledgers [`VOID_DELAY`] later.
+    voided: VecDeque<(Offset, UserIndex)>,
     reports: Vec<Report>,
+    /// Joins and logins take turns.
+    rooms_next: bool,
     watch: Watch,
     outlet: std::sync::mpsc::Sender<ShardReport>,
 }
@@ -188,7 +191,6 @@ impl Written {
 /// What the shard observes of itself since the last report.
 struct Watch {
     next_tick: Offset,
-    voids_due: Option<Offset>,
     lags: Vec<Histogram>,
     turns: Vec<TurnTimes>,
     stats: DriverStats,
@@ -209,7 +211,6 @@ impl Watch {
     fn new(phases: usize) -> Self {
         Self {
             next_tick: Offset::from_nanos(1_000_000_000),
-            voids_due: None,
             lags: vec![Histogram::new(); phases],
             turns: vec![TurnTimes::default(); phases],
             stats: DriverStats::default(),
@@ -250,7 +251,8 @@ impl Shard {
             recorder: Recorder::new(run.ledger_config(&range, capacity)),
             written: Written::default(),
             peers,
-            voided: HashSet::new(),
+            voided: VecDeque::new(),
+            rooms_next: false,
             reports: Vec::new(),
             watch: Watch::new(run.plan.phases().len()),
             outlet,
@@ -306,7 +308,7 @@ impl Shard {
                     arrive.since = self.since[channel.0 as usize];
                 }
                 self.stays.heed_note(&note, &self.run);
-                self.heed_answer(now, &note);
+                self.heed_answer(&note);
                 self.pass_on(note);
             }
             Report::Sample(sample) => self.recorder.sample(sample),
@@ -317,6 +319,8 @@ impl Shard {
             Report::Subscribers(jids) => self.compare_roster(user, &jids),
             Report::Room(place, event) => self.heed_room(now, user, place, event, out),
             Report::Online => {
+                // What comes from now on may be meant for this session, or shown at its beginning.
+                self.since[channel.0 as usize] = now;
                 self.online_count += 1;
                 self.watch.logins.0 += 1;
                 self.logins.succeeded(channel.0);
@@ -347,8 +351,7 @@ impl Shard {
     fn go_offline(&mut self, now: Offset, user: UserIndex) {
         self.whereabouts.set(user, Presence::Offline);
         self.online_count -= 1;
-        self.voided.insert(user);
-        self.watch.voids_due.get_or_insert(now + VOID_DELAY);
+        self.voided.push_back((now, user));
         self.leave_rooms(user);
     }
 
@@ -362,19 +365,27 @@ impl Shard {
         }
     }
 
-    /// Tells all ledgers, ours included, of the streams that ended lately.
-    fn spread_voids(&mut self, now: Offset) {
-        if self.voided.is_empty() {
+    /// Tells all ledgers, ours included, of the streams that ended by `at`.
+    fn spread_voids(&mut self, at: Offset) {
+        let mut ended = HashSet::new();
+        while let Some((_, user)) = self.voided.pop_front_if(|(ended, _)| *ended <= at) {
+            ended.insert(user);
+        }
+        if ended.is_empty() {
             return;
         }
-        let voided = Arc::new(std::mem::take(&mut self.voided));
-        self.watch.voids_due = None;
-        self.recorder.void(&voided, now);
+        let ended = Arc::new(ended);
+        self.recorder.void(&ended, at);
         for (number, batch) in self.peers.outgoing.iter_mut().enumerate() {
             if number != usize::from(self.number) {
-                batch.push(Message::Void(Arc::clone(&voided), now));
+                batch.push(Message::Void(Arc::clone(&ended), at));
             }
         }
+    }
+
+    /// When the next streams' ends are told.
+    fn voids_due(&self) -> Option<Offset> {
+        self.voided.front().map(|(ended, _)| *ended + VOID_DELAY)
     }
 
     /// Books a turn on the phases it lies in, each with its part; what comes after the plan belongs to none.
@@ -420,6 +431,7 @@ impl Shard {
     /// Once a second: old entries are forgotten, and the log is handed over.
     fn tick(&mut self, now: Offset) {
         self.recorder.expire(now);
+        self.give_up_joins(now);
         self.hand_over(now, Occasion::Tick);
         self.watch.next_tick = Offset::from_nanos((u64::from(now.second()) + 1) * 1_000_000_000);
     }
@@ -437,6 +449,7 @@ impl Shard {
             let operation = run.activities[usize::from(action.activity)].operation();
             self.recorder.unsent(operation, run.group_of(action.sender).id, action.at, Unsent::Stopped);
         }
+        self.stop_joins(until);
         for (local, intended) in self.logins.stop(until) {
             let group = run.group_of(self.range.start + local).id;
             self.recorder.unsent(run.login_operations.login, group, intended, Unsent::Stopped);
@@ -486,8 +499,8 @@ impl Machine for Shard {
         if now >= self.watch.next_tick {
             return self.tick(now);
         }
-        if self.watch.voids_due.is_some_and(|due| due <= now) {
-            return self.spread_voids(now);
+        if self.voids_due().is_some_and(|due| due <= now) {
+            return self.spread_voids(now - VOID_DELAY);
         }
         if self.life == Life::Running
             && let Some(action) = self.cursor.take_due(now)
@@ -497,7 +510,8 @@ impl Machine for Shard {
         if let Some(local) = self.settling.take_due(now) {
             return self.settle_if_still(now, local);
         }
-        if self.attend_rooms(now, out) {
+        self.rooms_next = !self.rooms_next;
+        if self.rooms_next && self.attend_rooms(now, out) {
             return;
         }
         self.attend_logins(now, out);
@@ -508,7 +522,7 @@ impl Machine for Shard {
         let action = self.cursor.peek().map(|action| action.at).filter(|_| self.life == Life::Running);
         let until = if let Life::Leaving { until } = self.life { Some(until) } else { None };
         let watch = &self.watch;
-        let own = [self.settling.next(), self.stays.next(), watch.voids_due, Some(watch.next_tick)];
+        let own = [self.settling.next(), self.stays.next(), self.voids_due(), Some(watch.next_tick)];
         [action, self.logins.next(), until].into_iter().chain(own).flatten().min()
     }
 }

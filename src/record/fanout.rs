@@ -203,6 +203,12 @@ impl Fanouts {
             (false, _, _) => counts.misdelivered += 1,
             // A stored copy answers a probe or a join; it is not the broadcast's own, even where it comes first.
             (true, true, _) => counts.replayed += 1,
+            // Shown again to a later session of the reader's.
+            (true, false, State::Delivered | State::Closed)
+                if broadcast.kind == LedgerKind::Presence && broadcast.offered < note.since =>
+            {
+                counts.replayed += 1;
+            }
             (true, false, State::Open) => self.deliver(index, at, note.done, ended),
             (true, false, State::Delivered) => counts.duplicated += 1,
             (true, false, State::Closed) => counts.stale += 1,
@@ -411,7 +417,12 @@ impl Fanouts {
                 && broadcast.kind == kind
                 && let Some(at) = self.find_copy(&broadcast, recipient)
             {
-                self.copies[at].overtaken |= self.copies[at].state == State::Open;
+                match self.copies[at].state {
+                    State::Open => self.copies[at].overtaken = true,
+                    // Its delivery marked everything before it.
+                    State::Delivered => return,
+                    State::Closed => {}
+                }
             }
             later = index;
         }

@@ -87,8 +87,10 @@ impl Session {
             out.reports.push(Report::Sample(sample));
             out.reports.push(Report::Settled);
         }
-        if element.stanza_type().is_none() {
-            handle_change(element, near, out);
+        match element.stanza_type().as_deref() {
+            None => handle_change(element, near, out),
+            Some("error") => handle_refused_change(element, near, out),
+            Some(_) => {}
         }
     }
 }
@@ -109,6 +111,13 @@ fn handle_change(element: &Element<'_>, near: &Surroundings<'_>, out: &mut Said<
     })));
 }
 
+/// The server sent a change of presence back: no copy of it will come.
+fn handle_refused_change(element: &Element<'_>, near: &Surroundings<'_>, out: &mut Said<'_>) {
+    let in_id = element.id().and_then(|id| Token::decode(id.as_bytes()));
+    let own = in_id.filter(|token| token.sender == near.index && token.kind == TokenKind::Presence);
+    out.reports.extend(own.map(|token| Report::Note(failed(token, element, near))));
+}
+
 /// Presence out of a room: only one's own is of interest.
 fn handle_occupant(
     place: Place,
@@ -127,7 +136,9 @@ fn handle_occupant(
             }
             RoomEvent::Refused { class: error.class, is_locked }
         }
-        _ if nick != near.names.local(near.index.0) => return,
+        _ if nick != near.names.local(near.index.0) && !has_status(element, "110") => return,
+        // Another nick from now on, in the same room (§7.6).
+        Some("unavailable") if has_status(element, "303") => return,
         Some("unavailable") => RoomEvent::Left,
         None => RoomEvent::Entered { created: has_status(element, "201") },
         Some(_) => return,

@@ -46,6 +46,9 @@ impl Shard {
             Err(reason) => {
                 let group = run.group_of(action.sender).id;
                 self.recorder.unsent(activity.operation(), group, action.at, reason);
+                if let Some(last) = activity.broadcasts.and_then(|_| activity.measures().last) {
+                    self.recorder.sample(Sample::ended(last, group, action.at, Outcome::Unsent(reason)));
+                }
             }
         }
     }

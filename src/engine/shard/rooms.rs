@@ -48,6 +48,7 @@ struct Joining {
     entered: Option<Token>,
     joined: Option<Token>,
     made: Option<Token>,
+    began: Offset,
 }
 
 /// What an occupant saw of its room's messages: a digest of the whole sequence.
@@ -104,6 +105,9 @@ impl Stays {
 impl Shard {
     /// A user came online: it makes its rooms that nobody has made, and joins the others when that is due.
     pub(super) fn plan_joins(&mut self, now: Offset, user: UserIndex) {
+        if self.life != Life::Running {
+            return;
+        }
         let run = Arc::clone(&self.run);
         for set in &run.rooms {
             for seat in set.seats_of(user.0) {
@@ -120,7 +124,7 @@ impl Shard {
 
     /// Begins one join that is due. Returns whether there was one.
     pub(super) fn attend_rooms(&mut self, now: Offset, out: &mut Outbox) -> bool {
-        let Some(Reverse((_, seat, intended))) =
+        let Some(Reverse((due, seat, intended))) =
             self.stays.due.peek().copied().filter(|Reverse((at, ..))| *at <= now)
         else {
             return false;
@@ -137,22 +141,42 @@ impl Shard {
         match self.whereabouts.room(place) {
             RoomState::Absent if self.whereabouts.begin_room(place) => self.make_room(now, set, seat, out),
             RoomState::Absent | RoomState::InTheMaking => {
-                self.stays.due.push(Reverse((now + NOT_OPEN_YET, seat, intended)));
+                // The longer it takes, the less often it is looked.
+                let wait = (now.since(intended) / 4).clamp(NOT_OPEN_YET, NOT_MADE);
+                self.stays.due.push(Reverse((now + wait, seat, intended)));
             }
             RoomState::Open if intended > now => self.stays.due.push(Reverse((intended, seat, intended))),
-            RoomState::Open => self.join_room(now, set, seat, intended, out),
+            RoomState::Open => {
+                // That the room was not open is not this worker's being late.
+                let since = due.max(intended);
+                self.watch.lags[run.phase_of(intended)].record_nanos(now.signed_nanos_since(since));
+                self.join_room(now, set, seat, intended, out);
+            }
         }
         true
     }
 
     fn make_room(&mut self, now: Offset, set: &RoomSet, seat: u32, out: &mut Outbox) {
         let user = UserIndex(set.user_of(seat));
-        let Some(made) = self.expect_request(now, user, set.create, now) else {
+        let Some(made) = self.expect_making(now, set, seat) else {
+            self.stays.due.push(Reverse((now + NOT_MADE, seat, now + NOT_MADE)));
             return self.whereabouts.end_room(set.place_of(seat), RoomState::Absent);
         };
-        self.stays.making.insert(made.sequence, seat);
-        self.stays.under_way.insert(seat, Joining { made: Some(made), ..Joining::default() });
         self.write_join(now, set.place_of(seat), user, &[made], out);
+    }
+
+    /// Opens the account of a room's making.
+    fn expect_making(&mut self, now: Offset, set: &RoomSet, seat: u32) -> Option<Token> {
+        let user = UserIndex(set.user_of(seat));
+        let Some(made) = self.expect_request(now, user, set.create, now) else {
+            let group = self.run.group_of(user.0).id;
+            self.recorder.unsent(set.create, group, now, Unsent::OurLimit);
+            return None;
+        };
+        self.stays.making.insert(made.sequence, seat);
+        let joining = self.stays.under_way.entry(seat).or_default();
+        (joining.made, joining.began) = (Some(made), now);
+        Some(made)
     }
 
     fn join_room(&mut self, now: Offset, set: &RoomSet, seat: u32, intended: Offset, out: &mut Outbox) {
@@ -163,9 +187,8 @@ impl Shard {
             let group = self.run.group_of(user.0).id;
             return self.recorder.unsent(set.join, group, intended, Unsent::OurLimit);
         };
-        let joining = Joining { entered: Some(entered), joined: Some(joined), made: None };
+        let joining = Joining { entered: Some(entered), joined: Some(joined), made: None, began: now };
         self.stays.under_way.insert(seat, joining);
-        self.watch.lags[self.run.phase_of(intended)].record_nanos(now.signed_nanos_since(intended));
         self.write_join(now, set.place_of(seat), user, &[joined, entered], out);
     }
 
@@ -234,49 +257,93 @@ impl Shard {
         let local = (user.0 - self.range.start) as usize;
         self.since[local] = now;
         self.whereabouts.seat(seat, true);
-        let place = set.place_of(seat);
-        match made {
-            Some(made) if created => {
-                let run = Arc::clone(&self.run);
-                let seats = set.seats(place);
-                let room = run.room_names.bare(place);
-                let id = made.to_text();
-                self.write_request(now, user, &[], out, |bytes| {
-                    muc::open(bytes, &room, seats.end - seats.start + SPARE_SEATS, id.as_str());
-                });
-            }
-            // The room was there already, of an earlier login: it needs no opening.
-            Some(made) => {
-                self.answer(now, Some(made));
-                self.made(made.sequence, RoomState::Open);
-            }
-            None => {}
+        // A room that had gone with its last occupant was made anew by this join: it has to be opened like any.
+        let made = if created && made.is_none() {
+            self.whereabouts.end_room(set.place_of(seat), RoomState::InTheMaking);
+            self.expect_making(now, set, seat)
+        } else {
+            made
+        };
+        if let Some(made) = made {
+            self.open_room(now, user, set, seat, made, out);
         }
         self.forget_if_over(seat);
     }
 
-    /// A request of ours was answered: it may be one that makes a room.
-    pub(super) fn heed_answer(&mut self, now: Offset, note: &Note) {
+    /// Configures a room as its owner, which opens it to others.
+    fn open_room(
+        &mut self,
+        now: Offset,
+        user: UserIndex,
+        set: &RoomSet,
+        seat: u32,
+        made: Token,
+        out: &mut Outbox,
+    ) {
+        let run = Arc::clone(&self.run);
+        let place = set.place_of(seat);
+        let seats = set.seats(place);
+        let (room, id) = (run.room_names.bare(place), made.to_text());
+        self.write_request(now, user, &[], out, |bytes| {
+            muc::open(bytes, &room, seats.end - seats.start + SPARE_SEATS, id.as_str());
+        });
+    }
+
+    /// A request of ours was answered: it may be one that makes a room. Whatever the answer, the room is there and its maker in it; a
+    /// refusal is counted, and what others make of the room is counted with them.
+    pub(super) fn heed_answer(&mut self, note: &Note) {
         if self.stays.making.is_empty() {
             return;
         }
-        match note {
-            Note::Arrive(arrive) if arrive.token.kind == TokenKind::Request => {
-                self.made(arrive.token.sequence, RoomState::Open);
-            }
-            Note::Fail { token, .. } if token.kind == TokenKind::Request => {
-                if let Some(seat) = self.made(token.sequence, RoomState::Absent) {
-                    self.stays.due.push(Reverse((now + NOT_MADE, seat, now)));
+        let token = match note {
+            Note::Arrive(arrive) => &arrive.token,
+            Note::Fail { token, .. } => token,
+            Note::Expect(_) => return,
+        };
+        if token.kind == TokenKind::Request {
+            self.made(token.sequence, RoomState::Open);
+        }
+    }
+
+    /// Joins that have been waited for longer than the deadline are over; a room that was not made by then may be tried by another.
+    pub(super) fn give_up_joins(&mut self, now: Offset) {
+        let deadline = self.run.deadline;
+        let late = self.stays.under_way.iter().filter(|(_, joining)| now.since(joining.began) > deadline);
+        let late: Vec<(u32, Option<Token>)> = late.map(|(seat, joining)| (*seat, joining.made)).collect();
+        for (seat, made) in late {
+            self.stays.under_way.remove(&seat);
+            if let Some(made) = made {
+                self.made(made.sequence, RoomState::Absent);
+                if self.life == Life::Running {
+                    self.stays.due.push(Reverse((now + NOT_MADE, seat, now + NOT_MADE)));
                 }
             }
-            _ => {}
+        }
+    }
+
+    /// No join begins any more. Those intended before `until` that did not begin are counted: for want of the room, or of our time.
+    pub(super) fn stop_joins(&mut self, until: Offset) {
+        let run = Arc::clone(&self.run);
+        for Reverse((_, seat, intended)) in std::mem::take(&mut self.stays.due) {
+            let Some(set) = run.rooms.iter().rev().find(|set| set.first_seat <= seat) else { continue };
+            let user = set.user_of(seat);
+            let is_online = self.users[(user - self.range.start) as usize].is_online();
+            if intended >= until || !is_online || self.whereabouts.is_seated(seat) {
+                continue;
+            }
+            let is_open = self.whereabouts.room(set.place_of(seat)) == RoomState::Open;
+            let reason = if is_open { Unsent::Stopped } else { Unsent::NotJoined };
+            self.recorder.unsent(set.join, run.group_of(user).id, intended, reason);
         }
     }
 
     /// What came of making a room; gives the maker's seat.
     fn made(&mut self, sequence: u64, state: RoomState) -> Option<u32> {
         let seat = self.stays.making.remove(&sequence)?;
-        self.stays.under_way.remove(&seat);
+        if let Some(joining) = self.stays.under_way.get_mut(&seat) {
+            joining.made = None;
+        }
+        self.forget_if_over(seat);
         let run = Arc::clone(&self.run);
         let set = run.rooms.iter().rev().find(|set| set.first_seat <= seat)?;
         if state == RoomState::Absent {
