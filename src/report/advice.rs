@@ -2,10 +2,9 @@
 
 /// What to do about an error, by the text it is reported with; most explain themselves.
 pub fn advice(error: &str) -> Option<&'static str> {
-    error.contains("certificate has an unknown issuer").then_some(
-        "what to do: name the authority that signed the server's certificate, --set target.ca_file=ca.pem, or the \
-         certificate itself, target.pin",
-    )
+    error
+        .contains("certificate has an unknown issuer")
+        .then_some("what to do: --set target.ca_file=ca.pem of who signed it, or target.pin")
 }
 
 #[cfg(test)]
