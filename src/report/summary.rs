@@ -66,6 +66,9 @@ fn verdict(page: &mut Page, result: &RunResult) {
         VerdictState::GeneratorLimited => {
             (Tone::Bad, "the generator was the limit: do not judge the server by these numbers")
         }
+        VerdictState::Interrupted if ended_unmeasured(result) => {
+            (Tone::Warn, "the run ended by itself before anything was measured")
+        }
         VerdictState::Interrupted => {
             (Tone::Warn, "the run was cut short: what is here is true, but not all of it")
         }
@@ -82,6 +85,9 @@ fn verdict(page: &mut Page, result: &RunResult) {
     if let Some(held) = held(&result.verdict.evidence) {
         page.marked("✓", Tone::Good, &format!("held: {held}"));
     }
+    if state == VerdictState::GeneratorLimited {
+        page.marked("!", Tone::Warn, RELIEF);
+    }
     for note in &result.verdict.notes {
         page.marked("!", Tone::Warn, note);
     }
@@ -89,6 +95,19 @@ fn verdict(page: &mut Page, result: &RunResult) {
         page.marked("!", Tone::Warn, "certificates were not verified (insecure)");
     }
 }
+
+/// Whether the run, and not its user, ended it before a measured phase began.
+fn ended_unmeasured(result: &RunResult) -> bool {
+    let by_user = result.exit.reasons.iter().any(|reason| reason.code == INTERRUPTED);
+    let mut measured = result.phases.iter().filter(|phase| phase.measured);
+    result.ended_early.is_some()
+        && !by_user
+        && measured.all(|phase| window_of(result, phase).seconds() <= 0.0)
+}
+
+/// What makes a generator faster that was the limit.
+const RELIEF: &str = "What helps: end whatever else runs on this machine, put the server on another one, or ask for \
+                      fewer users and lower rates.";
 
 const LEGEND: &str = "Response time: from the instant the plan wanted it. Percentiles are over all attempts; what \
                       never completed ranks as > deadline. –: too few attempts for that percentile.";
@@ -327,6 +346,9 @@ fn ending(page: &mut Page, result: &RunResult, place: Option<&str>) {
 
 /// The exit code of objectives, which stand in a list of their own.
 const OBJECTIVE: u8 = 4;
+
+/// The exit code of a run its user stopped.
+const INTERRUPTED: u8 = 130;
 
 /// A stretch of the run, seconds since its epoch.
 #[derive(Clone, Copy, Debug)]

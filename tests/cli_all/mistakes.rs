@@ -44,6 +44,22 @@ fn a_mistake_is_named_and_ends_with_two() {
     assert!(left.iter().all(|name| !name.to_string_lossy().contains(".json")), "nothing is left: {left:?}");
 }
 
+/// Presence has no `to = "online"`, so it is not advised.
+#[test]
+fn advice_can_be_followed() {
+    let shell = Shell::new();
+    let lonely = |activity: &str| {
+        let said =
+            shell.run(&["profile", "check", "small.toml", "--set", "users.0.contacts=0", "--set", activity]);
+        assert_eq!(said.code, 2, "{said:#?}");
+        said.err
+    };
+    assert!(lonely("activity.0.kind=message").contains("or write to = \"online\""));
+    let presence = lonely("activity.0.kind=presence");
+    assert!(presence.contains("set `contacts` in [[users]]"), "{presence}");
+    assert!(!presence.contains("online\""), "{presence}");
+}
+
 /// A documentation address (RFC 5737): if the question were not asked, nobody would be hit.
 #[test]
 fn load_on_another_machine_is_not_put_there_unasked() {

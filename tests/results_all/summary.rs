@@ -104,6 +104,24 @@ fn a_run_without_traffic() {
     insta::assert_snapshot!(render(&result, None, Style::default()));
 }
 
+/// A certificate of an authority nobody named: the summary says what to do, and does not blame the user's Ctrl-C.
+#[test]
+fn a_run_whose_authority_is_unknown() {
+    let totals = Totals::new(world::layout()).expect("a small layout");
+    let mut conclusion = world::conclusion(VerdictState::Interrupted, Vec::new(), LedgerCounts::default());
+    conclusion.ended_early = Some(EndedEarly { reason: "nobody could log in".into(), at_s: 1.0 });
+    conclusion.exit = world::reason(3, "nobody could log in: tls at tls (certificate has an unknown issuer)");
+    let mut result = assemble(world::preamble(), &totals, conclusion, true);
+    result.errors = vec![ErrorCount {
+        class: "misuse".into(),
+        step: "tls".into(),
+        condition: "tls".into(),
+        count: 126,
+        example: "certificate has an unknown issuer".into(),
+    }];
+    insta::assert_snapshot!(shown(&result));
+}
+
 #[test]
 fn a_run_that_ended_early_and_never_owed_anything() {
     let mut totals = Totals::new(world::layout()).expect("a small layout");

@@ -23,8 +23,13 @@ enum Look {
     Quiet,
     /// A bar on a terminal.
     Bar(ProgressBar),
-    /// Lines for a log: when the next one is due.
-    Lines(Duration),
+    /// Lines for a log.
+    Lines {
+        /// When the next one is due.
+        next: Duration,
+        /// Whether the end of the stage has been told.
+        told_last: bool,
+    },
 }
 
 impl Progress {
@@ -37,7 +42,7 @@ impl Progress {
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
             Look::Bar(bar)
         } else {
-            Look::Lines(Duration::ZERO)
+            Look::Lines { next: Duration::ZERO, told_last: false }
         };
         Self { look, stage: String::new(), is_stopping: false }
     }
@@ -57,9 +62,10 @@ impl Progress {
                 bar.set_prefix(standing.name.clone());
                 bar.set_message(describe(standing));
             }
-            Look::Lines(next) => {
-                let last = standing.done == standing.total;
-                if is_new || last || standing.elapsed >= *next {
+            Look::Lines { next, told_last } => {
+                let is_last = standing.done == standing.total;
+                let was_told = std::mem::replace(told_last, is_last) && !is_new;
+                if is_new || is_last && !was_told || standing.elapsed >= *next {
                     *next = standing.elapsed + LINE_EVERY;
                     let at = show_duration(Duration::from_secs(standing.elapsed.as_secs()));
                     terminal::say(&format!("{at:>8}  {}  {}", standing.name, describe(standing)));
@@ -80,7 +86,7 @@ impl Progress {
             let text = "stopping: who is under way ends first; Ctrl-C once more stops at once";
             match &self.look {
                 Look::Bar(bar) => bar.suspend(|| terminal::say(text)),
-                Look::Quiet | Look::Lines(_) => terminal::say(text),
+                Look::Quiet | Look::Lines { .. } => terminal::say(text),
             }
         }
     }

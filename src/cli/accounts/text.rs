@@ -4,6 +4,7 @@ use crate::accounts::audit::{Audit, Found};
 use crate::accounts::create::Created;
 use crate::accounts::remove::Removed;
 use crate::accounts::tally::FaultCount;
+use crate::report::advice;
 use crate::results::Exit;
 use crate::units::show_count;
 
@@ -104,6 +105,9 @@ impl Page {
             let FaultCount { class, step, condition, count, examples } = fault;
             self.0 += &format!("{:>12}  {condition} at {step} ({class})\n", show_count(*count));
             self.examples(examples);
+            if let Some(advice) = examples.iter().find_map(|example| advice(example)) {
+                self.line(&format!("      {advice}"));
+            }
         }
     }
 

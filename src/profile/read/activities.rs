@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::ActivityPlan;
-use super::super::document::{Node, Value};
+use super::super::document::{Node, Table, Value};
 use super::super::group::{Accounts, Group};
 use super::super::keys::{Given, Keys, Reported, Surroundings};
 use super::super::problem::{Wrong, did_you_mean};
@@ -47,11 +47,7 @@ pub(in crate::profile) fn read<R: Registry>(
     };
     let Some(entry) = table.get("kind") else {
         let message = "[[activity]] has no `kind`";
-        return Err(surroundings.notebook.say(
-            &node.place,
-            message,
-            format!("add `kind`: {}", kinds(registry)),
-        ));
+        return Err(surroundings.notebook.say(&node.place, message, kind_help(table, registry)));
     };
     let spec = kind(&entry.node, registry).map_err(|wrong| {
         let message = format!("`kind` {}", wrong.message);
@@ -64,7 +60,7 @@ pub(in crate::profile) fn read<R: Registry>(
     let arrivals = read_arrivals(&mut keys);
     let activity = registry.read(spec.kind, &mut keys)?;
     if let Some(groups) = groups {
-        check_recipients(&keys, activity.recipients(), groups)?;
+        check_recipients(&keys, spec, activity.recipients(), groups)?;
         check_rooms(&keys, activity.rooms(), groups)?;
     }
     Ok(ActivityPlan { kind: spec.kind, pace: pace?, arrivals: arrivals?, activity })
@@ -76,6 +72,15 @@ fn kind<'a, R: Registry>(node: &Node, registry: &'a R) -> Result<&'a KindSpec, W
         let wrong = Wrong::new(format!("is no activity: \"{}\"", super::shorten(text)));
         wrong.help(did_you_mean(text, registry.kinds().iter().map(|spec| spec.kind)))
     })
+}
+
+/// How a kind is named; whoever wrote `[activity.message]` has one in mind.
+fn kind_help<R: Registry>(table: &Table, registry: &R) -> String {
+    let meant = registry.kinds().iter().find(|spec| table.get(spec.kind).is_some());
+    meant.map_or_else(
+        || format!("add `kind`: {}", kinds(registry)),
+        |spec| format!("begin each one with [[activity]], and write kind = \"{}\" below it", spec.kind),
+    )
 }
 
 fn kinds<R: Registry>(registry: &R) -> String {
@@ -130,7 +135,12 @@ fn check_rooms(keys: &Keys<'_>, rooms: Option<&Rooms>, groups: &[Group]) -> Resu
     Err(keys.refuse("occupants", wrong.help("raise `count` in [[users]], or make rooms smaller")))
 }
 
-fn check_recipients(keys: &Keys<'_>, recipients: Recipients, groups: &[Group]) -> Result<(), Reported> {
+fn check_recipients(
+    keys: &Keys<'_>,
+    spec: &KindSpec,
+    recipients: Recipients,
+    groups: &[Group],
+) -> Result<(), Reported> {
     if matches!(recipients, Recipients::Server | Recipients::Oneself) {
         return Ok(());
     }
@@ -149,9 +159,22 @@ fn check_recipients(keys: &Keys<'_>, recipients: Recipients, groups: &[Group]) -
         .find(|group| matches!(recipients, Recipients::Contact | Recipients::Contacts) && group.contacts == 0)
     {
         Wrong::new(format!("needs contacts, and the users of `{}` have none", group.name))
-            .help("set `contacts` in [[users]], or write to = \"online\"")
+            .help(contacts_help(spec))
     } else {
         return Ok(());
     };
     Err(keys.refuse(key, wrong))
+}
+
+/// Where contacts come from, and how to do without where the kind can.
+fn contacts_help(spec: &KindSpec) -> &'static str {
+    let knows_online = |key: &KeySpec| match key.shape {
+        Shape::Choice(choices) => key.name == "to" && choices.contains(&"online"),
+        _ => false,
+    };
+    if spec.keys.iter().any(knows_online) {
+        "set `contacts` in [[users]], or write to = \"online\""
+    } else {
+        "set `contacts` in [[users]]"
+    }
 }

@@ -151,18 +151,42 @@ impl Measurable<'_> {
                 .help(format!("add an [[activity]] of kind \"{}\", or leave the objective out", spec.kind));
         }
         let wrong = Wrong::new("is nothing this profile measures");
-        let names = self.names();
+        if self.operations().any(|operation| operation == name) {
+            return wrong.help(format!("say which of its figures: \"{name}.p99\"?"));
+        }
+        let names = self.names(name);
         match suggestion(name, names.iter().map(String::as_str)) {
             Some(known) => wrong.help(format!("did you mean \"{known}\"?")),
-            None => wrong.help(format!("known here: {}", names.join(", "))),
+            None => wrong.help(format!("known here: {}", self.examples(family).join(", "))),
         }
     }
 
-    /// One name of each thing that can be named, for suggestions.
-    fn names(&self) -> Vec<String> {
-        let columns =
-            |ledger| self.vocabulary.ledger_columns.iter().map(move |column| format!("{ledger}.{column}"));
-        self.operations().map(|name| format!("{name}.p99")).chain(self.ledgers().flat_map(columns)).collect()
+    /// What `name` may have been meant to be: a figure of an operation where it ends in a statistic, else a ledger's column too.
+    fn names(&self, name: &str) -> Vec<String> {
+        let figure = name.rsplit_once('.').map(|(_, end)| end).filter(|end| statistic(end).is_some());
+        let operations = self.operations().map(|name| format!("{name}.{}", figure.unwrap_or("p99")));
+        let columns = self.ledgers().filter(|_| figure.is_none()).flat_map(|ledger| self.columns(ledger));
+        operations.chain(columns).collect()
+    }
+
+    /// Names to choose from: all of a family that is known, else a few of each, for all would fill the screen.
+    fn examples(&self, family: &str) -> Vec<String> {
+        let within = |name: &&str| name.split('.').next() == Some(family);
+        let figures = self.operations().filter(within).map(|name| format!("{name}.p99"));
+        let columns = self.ledgers().filter(within).flat_map(|ledger| self.columns(ledger));
+        let family: Vec<String> = figures.chain(columns).collect();
+        if !family.is_empty() {
+            return family;
+        }
+        let is_step = |name: &str| {
+            name.rsplit_once('.').is_some_and(|(whole, _)| self.operations().any(|one| one == whole))
+        };
+        let whole = self.operations().filter(|name| !is_step(name)).map(|name| format!("{name}.p99"));
+        whole.chain(self.ledgers().map(|ledger| format!("{ledger}.lost"))).collect()
+    }
+
+    fn columns(&self, ledger: &str) -> impl Iterator<Item = String> {
+        self.vocabulary.ledger_columns.iter().map(move |column| format!("{ledger}.{column}"))
     }
 
     fn operations(&self) -> impl Iterator<Item = &str> {
@@ -210,9 +234,14 @@ fn condition(text: &str, metric: &Metric) -> Result<Condition, Wrong> {
         || Wrong::new(format!("must be a condition, not \"{}\"", shorten(text))).help(example(metric));
     let found = COMPARISONS
         .into_iter()
-        .find_map(|(sign, comparison)| Some((comparison, text.trim().strip_prefix(sign)?)));
-    let (comparison, bound) = found.ok_or_else(wrong)?;
-    let bound = self::bound(bound.trim(), metric).ok_or_else(wrong)?;
+        .find_map(|(sign, comparison)| Some((sign, comparison, text.trim().strip_prefix(sign)?.trim())));
+    let (sign, comparison, bound) = found.ok_or_else(wrong)?;
+    let bound = self::bound(bound, metric).ok_or_else(|| match metric {
+        Metric::Response(..) if bound.parse::<u64>().is_ok() => {
+            wrong().help(format!("a time has a unit: \"{sign} {bound}ms\"?"))
+        }
+        _ => wrong(),
+    })?;
     if comparison == Comparison::Equal && !matches!(bound, Bound::Count(_)) {
         return Err(Wrong::new("can be held equal to a count only").help("use <= or >="));
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::text::{Page, Tone, clean};
 use super::{bound, headliners, tables};
+use crate::report::advice;
 use crate::results::{ErrorCount, Extended, Figures, LedgerCounts, Phase, RunResult};
 use crate::units::{ByteCount, show_count, show_micros, show_percent};
 
@@ -32,6 +33,9 @@ pub(super) fn section(page: &mut Page, result: &RunResult) {
     }
     for line in &lines {
         page.marked("!", Tone::Warn, line);
+    }
+    if let Some(advice) = result.errors.iter().find_map(|error| advice(&error.example)) {
+        page.marked("!", Tone::Warn, advice);
     }
     if let Some(slowest) = slowest(result) {
         page.line(1, &slowest);
