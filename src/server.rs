@@ -14,7 +14,7 @@
 //! - An idle connection owns no buffer.
 //! - A request is answered exactly once.
 //!
-//! What it refuses: to store messages, to change rosters, to talk to other servers, streams that bind prefixes of their
+//! What it refuses: to store messages, to talk to other servers, streams that bind prefixes of their
 //! own. Its nonces are drawn from its seed, so that it can be repeated; they protect nobody.
 
 mod accounts;
@@ -34,6 +34,7 @@ pub mod pipeline;
 mod presence;
 mod registration;
 mod reply;
+mod roster;
 pub mod routes;
 mod session;
 mod stamp;
@@ -57,6 +58,7 @@ use crate::server::fault::Cut;
 use crate::server::freeze::Frost;
 use crate::server::muc::Rooms;
 use crate::server::pipeline::{Pipeline, SessionId};
+use crate::server::roster::Rosters;
 use crate::server::routes::Routes;
 use crate::server::session::{Session, State};
 use crate::units::Offset;
@@ -74,6 +76,9 @@ pub struct Server {
     sessions: HashMap<Channel, Session>,
     routes: Routes,
     rooms: Rooms,
+    rosters: Rosters,
+    /// Roster pushes sent: what their ids are made of.
+    pushes: u64,
     directed: Directed,
     /// Keys of users who have proven that they know their password.
     keys: HashMap<(Hash, UserIndex), ScramKeys>,
@@ -106,6 +111,8 @@ impl Server {
             sessions: HashMap::new(),
             routes: Routes::default(),
             directed: Directed::default(),
+            rosters: Rosters::default(),
+            pushes: 0,
             keys: HashMap::new(),
             login_ends: VecDeque::new(),
             truth: Vec::new(),

@@ -18,6 +18,8 @@ mod online;
 mod registration;
 #[path = "server_all/rooms.rs"]
 mod rooms;
+#[path = "server_all/roster.rs"]
+mod roster;
 #[path = "server_all/sockets.rs"]
 mod sockets;
 #[path = "server_all/world.rs"]

@@ -1,81 +1,156 @@
 #!/usr/bin/env bash
-# A count that isn't ours: the quickstart with 1,000 users over STARTTLS and SCRAM-SHA-256 against Prosody and ejabberd. What
-# the server itself counted at its clients' connections is what the result says; then the same with users cut without notice.
+# A count that isn't ours: 300 users over STARTTLS and SCRAM-SHA-256 write to each other, change their presence and talk in rooms
+# on Prosody and ejabberd. What the server itself counted at its clients' connections is what the result says, for each kind; then
+# the same with sessions that end and begin again, and with users cut without notice.
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
 [[ -n ${XB_BIN:-} ]] || skip "XB_BIN names no command (scripts/test builds it)"
 [[ -n ${XB_PROSODY:-} && -n ${XB_EJABBERD:-} ]] || skip "Prosody and ejabberd do not both run (scripts/test starts them)"
-# Keys derived in the first run serve the second.
+# Keys derived in the first run serve the others.
 export NO_COLOR=1 XDG_CACHE_HOME=$story_dir/cache
 
-quickstart=(profiles/quickstart.toml --set phase.ramp.duration=6s --set phase.steady.duration=6s --set 'users.0.auth=["SCRAM-SHA-256"]')
+calm=scripts/e2e/counts.toml
+churning=$story_dir/churning.toml
+cat "$calm" - >"$churning" <<'TOML'
 
-# start_quickstart TARGET CA: in the background; $run is its pid, $result its file.
-start_quickstart() {
+# Fifteen sessions a second end, three in ten of them without a word.
+[[activity]]
+kind = "churn"
+rate = "15/s"
+away = "uniform(1s, 3s)"
+cut = "30%"
+TOML
+
+# make_accounts SERVER…: all at a time; what is there already is left as it is.
+make_accounts() {
+  local making=()
+  for server in "$@"; do
+    set_target
+    start "accounts-$server" "$XB_BIN" accounts create "$calm" --contacts --rate 1000/s --quiet \
+      --state "$story_dir/$server.state" --target "$target" --set "target.ca_file=$ca"
+    making+=("$started")
+  done
+  for started in "${making[@]}"; do
+    expect_exit "$started" 0 180
+  done
+}
+
+set_target() {
+  target=XB_${server^^} ca=XB_${server^^}_CA
+  target=${!target} ca=${!ca}
+}
+
+# start_run PROFILE TARGET: in the background; $run is its pid, $result its file.
+start_run() {
   result=$story_dir/$server.json
   rm -f "$result"
-  start run "$XB_BIN" run "${quickstart[@]}" --quiet --out "$result" \
-    --target "$1" --set "target.ca_file=$2" --set target.domain=localhost
+  scripts/servers "$server" count --reset >/dev/null
+  start run "$XB_BIN" run "$1" --quiet --out "$result" --target "$2" --set "target.ca_file=$ca"
   run=$started
 }
 
 # The run ends well: the verdict is printed and not judged, for it is also about this machine.
-end_quickstart() {
+end_run() {
   exit_code_of "$run" 90
   expect_no_panic
-  python3 scripts/e2e/result.py "$result" "'$server: ' + r['verdict']['state'], message, r['exit']"
+  counted=$(scripts/servers "$server" count)
+  echo "$server, $1: $(python3 scripts/e2e/result.py "$result" "r['verdict']['state']")"
+  python3 scripts/e2e/result.py "$result" \
+    "'\n'.join(f'  {kind}: {account}' for kind, account in r['ledger'].items())"
+  echo "  counted: $counted"
   ((code == 0 || code == 4 || code == 7)) || fail "exit code $code: $(tail -n 5 "$story_dir/run.out" "$story_dir/run.err")"
 }
 
 # holds EXPRESSION…: each is true of the result and of the server's own count, `count`.
 holds() {
-  local expression seen counted
-  counted=$(scripts/servers "$server" count)
-  for expression in "$@"; do
-    seen=$(python3 scripts/e2e/result.py "$result" "(lambda count: $expression)($counted)") || fail "$result cannot be read"
-    [[ $seen == True ]] || fail "$server: $expression is $seen; it counted $counted; $(python3 scripts/e2e/result.py "$result" message)"
+  local asked=() seen number expression
+  for expression in "$@"; do asked+=("(lambda count: $expression)($counted)"); done
+  seen=$(python3 scripts/e2e/result.py "$result" "${asked[@]}") || fail "$result cannot be read"
+  mapfile -t seen <<<"$seen"
+  for ((number = 0; number < ${#asked[@]}; number++)); do
+    expression=${asked[number]%)(*}
+    [[ ${seen[number]:-} == True ]] || fail "$server: $expression is ${seen[number]:-}; the counts stand above"
   done
 }
 
+# each_holds EXPRESSION…: the same for each kind, of the result's account of it, `ours`, and the server's count, `theirs`. What
+# the server wrote is `written` (stored copies shown again among it), what we read `read`: every copy stands in one column.
+each_holds() {
+  local kind expression asked=()
+  for kind in message groupchat presence; do
+    for expression in "$@"; do
+      asked+=("(lambda ours, theirs, written, read: $expression)($kind, count['$kind'], \
+        sum(count['$kind'][c] for c in ('copies', 'replayed')), \
+        sum($kind[c] for c in ('delivered', 'duplicated', 'replayed', 'stale', 'misdelivered')))")
+    done
+  done
+  holds "${asked[@]}"
+}
+
+# Everything is equal. Users come online while others talk already: a copy that reaches one of them before the tool counts on
+# it is owed to nobody and `replayed` to us; the server calls replayed what it marks as stored. The sums are equal either way.
 undisturbed() {
-  scripts/servers "$server" count --reset >/dev/null
-  start_quickstart "$target" "$ca"
-  end_quickstart
-  holds "message['expected'] > 1000" "message['lost'] == message['failed'] == message['indeterminate'] == 0" \
-    "message['expected'] == message['delivered'] == count['received'] == count['distinct']" \
-    "message['delivered'] + message['duplicated'] == count['copies']" \
-    "message['replayed'] == count['replayed'] == count['errors'] == message['misdelivered'] == message['stale'] == 0" \
-    "sum(p['operations'].get('login', {'outcomes': {}})['outcomes'].get('ok', 0) for p in r['phases']) == 1000" \
+  start_run "$calm" "$target"
+  end_run undisturbed
+  each_holds "ours['expected'] == ours['delivered'] > 1000" "ours['misdelivered'] == ours['stale'] == theirs['errors'] == 0" \
+    "read == written" "theirs['replayed'] <= ours['replayed']" "theirs['copies'] - theirs['distinct'] == ours['duplicated']"
+  # A message has one recipient, so stanzas are copies. A room message has a fan-out. Presence comes back to its sender.
+  holds "message['expected'] == count['message']['received'] == count['message']['distinct']" \
+    "message['delivered'] + message['duplicated'] == count['message']['copies']" \
+    "message['replayed'] == count['message']['replayed'] == count['groupchat']['replayed'] == 0" \
+    "attempts('groupchat.fanout', 'ok', 'late') == count['groupchat']['received']" \
+    "count['presence']['received'] == count['presence']['own']" \
+    "attempts('login', 'ok', 'late') == count['recipients'] == 300" \
     "r['target']['tls']['mode'] == 'starttls' and r['target']['tls']['handshakes_resumed'] == 0"
 }
 
-# A tenth of the users is reset, on both sides and without notice, through a proxy. What was on its way then, nobody can say;
-# so the two counts enclose each other, and the difference is what the result calls indeterminate:
+# Sessions end: what was on its way then, nobody can say. So the two counts enclose each other, and the difference is what the
+# result calls indeterminate, for each kind:
 #
-# - a copy we call delivered was written by the server: delivered ≤ distinct, and with surplus copies ≤ copies;
-# - a token the server wrote and we never read belongs to a message we call indeterminate: distinct ≤ delivered + indeterminate;
-# - a message that never reached the server left a sender that was cut: expected − indeterminate ≤ received ≤ expected;
+# - a copy we read was written: read ≤ written, and what we call delivered was no surplus copy: delivered ≤ distinct;
+# - a copy that was written and we never read was owed, and is indeterminate (and no `stale` one, which we read too late to call
+#   it delivered); or it was owed to nobody, for it went to a user that we knew to be gone and the server did not yet. That
+#   can't be a message, which we send to nobody who is gone; of the other kinds there is less than one for each session that ended;
+# - what never reached the server left a sender that was gone: handed over − indeterminate ≤ received ≤ handed over;
+# - presence comes back to its sender, unless that is gone;
 # - none is lost: where the users stayed, everything came; and where they did not, it would be wrong to blame the server;
-# - stored for a user that was away and shown again, or sent back: that too only happens to what is indeterminate or failed.
+# - a message that was stored and shown again, or sent back, is one of those that are indeterminate or failed.
+disturbed() {
+  local ended=$1
+  each_holds "ours['lost'] == ours['duplicated'] == ours['misdelivered'] == 0" \
+    "ours['delivered'] > 1000" "ours['indeterminate'] < ours['expected'] / 10" \
+    "ours['delivered'] <= theirs['distinct'] <= theirs['copies']" \
+    "0 <= written - read <= ours['indeterminate'] - ours['stale'] + (0 if ours is message else $ended)" \
+    "theirs['errors'] <= ours['indeterminate'] + ours['failed']"
+  holds "message['expected'] - message['indeterminate'] <= count['message']['received'] <= message['expected']" \
+    "0 <= attempts('groupchat.fanout', 'ok', 'late', 'failed', 'indeterminate') - count['groupchat']['received'] \
+      <= attempts('groupchat.fanout', 'indeterminate')" \
+    "0 <= count['presence']['received'] - count['presence']['own'] <= $ended" \
+    "count['message']['errors'] + count['message']['replayed'] \
+      <= message['indeterminate'] + message['failed'] + message['replayed']"
+}
+
+sessions_come_and_go() {
+  start_run "$churning" "$target"
+  end_run "with churn"
+  disturbed "attempts('churn')"
+  holds "attempts('churn.close', 'ok') > 50" "attempts('churn.cut', 'ok') > 20" "attempts('login', 'ok', 'late') > 350"
+}
+
+# A tenth of the users is reset, on both sides and without notice, through a proxy.
 users_cut() {
   start "proxy-$server" python3 scripts/e2e/proxy.py --to "${target#xmpp://}" --share 0.1
   local proxy=$started
   wait_for_line "proxy-$server.out" '^[0-9]+$' 10
-  scripts/servers "$server" count --reset >/dev/null
-  start_quickstart "xmpp://127.0.0.1:$(head -n 1 "$story_dir/proxy-$server.out")" "$ca"
-  wait_for_second 9
+  start_run "$calm" "xmpp://127.0.0.1:$(head -n 1 "$story_dir/proxy-$server.out")"
+  wait_for_second 8
   kill -USR1 "$proxy"
-  end_quickstart
-  grep -Eq '^cut 100 of 1000' "$story_dir/proxy-$server.out" || fail "not 100 of 1,000 users were cut: $(cat "$story_dir/proxy-$server.out")"
-  holds "message['lost'] == 0" "message['delivered'] > 1000" "message['duplicated'] == message['misdelivered'] == 0" \
-    "message['delivered'] <= count['distinct'] <= message['delivered'] + message['indeterminate']" \
-    "message['delivered'] + message['duplicated'] <= count['copies'] <= message['delivered'] + message['duplicated'] + message['indeterminate']" \
-    "message['expected'] - message['indeterminate'] <= count['received'] <= message['expected']" \
-    "count['errors'] + count['replayed'] <= message['indeterminate'] + message['failed'] + message['replayed']" \
-    "message['indeterminate'] < 200" \
-    "sum(p['operations'].get('login', {'outcomes': {}})['outcomes'].get('ok', 0) for p in r['phases']) == 1100"
+  end_run "users cut"
+  grep -Eq '^cut 30 of 300' "$story_dir/proxy-$server.out" || fail "not 30 of 300 users were cut: $(cat "$story_dir/proxy-$server.out")"
+  disturbed 30
+  holds "attempts('login', 'ok', 'late') == 330"
   kill -TERM "$proxy"
 }
 
@@ -88,9 +163,11 @@ wait_for_second() {
   done
 }
 
-for server in ${1:-prosody ejabberd}; do
-  target=XB_${server^^} ca=XB_${server^^}_CA
-  target=${!target} ca=${!ca}
+read -ra servers <<<"${1:-prosody ejabberd}"
+make_accounts "${servers[@]}"
+for server in "${servers[@]}"; do
+  set_target
   undisturbed
+  sessions_come_and_go
   users_cut
 done

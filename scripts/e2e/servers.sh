@@ -8,14 +8,16 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
 client() { timeout 60 python3 scripts/servers.d/client.py "$1" --port "$port" --ca "$ca" "${@:2}"; }
 
-# field JSON NAME
-field() { python3 -c 'import json, sys; print(json.loads(sys.argv[1])[sys.argv[2]])' "$1" "$2"; }
+# field JSON NAME…: each a key of what the one before it names.
+field() { python3 -c 'import functools, json, sys; print(functools.reduce(dict.get, sys.argv[2:], json.loads(sys.argv[1])))' "$@"; }
 
+# expect_count KIND RECEIVED COPIES DISTINCT REPLAYED OWN ERRORS
 expect_count() {
-  local counted name
+  local counted kind=$1 name
   counted=$(scripts/servers "$server" count)
-  for name in received copies recipients distinct replayed errors; do
-    [[ $(field "$counted" "$name") == "$1" ]] || fail "$server: $name should be $1: $counted"
+  shift
+  for name in received copies distinct replayed own errors; do
+    [[ $(field "$counted" "$kind" "$name") == "$1" ]] || fail "$server: $name of $kind should be $1: $counted"
     shift
   done
 }
@@ -29,21 +31,29 @@ check() {
 
   scripts/servers "$server" count --reset >/dev/null
   client exchange --pairs 3 --each 5 --first 0 >/dev/null
-  expect_count 15 15 3 15 0 0
+  expect_count message 15 15 15 0 0 0
   # The same tokens again are copies, but none that is distinct; what has no token is not counted at all.
   client exchange --pairs 3 --each 5 --first 0 >/dev/null
   client exchange --pairs 3 --each 5 --prefix ym >/dev/null
-  expect_count 30 30 3 15 0 0
+  expect_count message 30 30 15 0 0 0
   [[ $(field "$(scripts/servers "$server" count --recipients)" u3@localhost) == 10 ]] || fail "$server: u3 got 10 copies"
+  [[ $(field "$(scripts/servers "$server" count)" recipients) == 3 ]] || fail "$server: three users got copies"
+
+  # Every occupant of a room gets a copy, its sender too. Presence comes back to its sender, and is no copy there.
+  client exchange --pairs 3 --each 5 --prefix xg >/dev/null
+  client exchange --pairs 3 --each 5 --prefix xp >/dev/null
+  expect_count groupchat 15 30 30 0 0 0
+  expect_count presence 18 15 15 0 3 0
+  expect_count message 30 30 15 0 0 0
 
   # Kept for who is away, and shown again at the login: no copy. Sent to who is not there at all: an error.
   scripts/servers "$server" count --reset >/dev/null
   client leave --to u7@localhost --count 4 >/dev/null
-  expect_count 4 0 0 0 0 0
+  expect_count message 4 0 0 0 0 0
   client fetch --jid u7@localhost --password p7 --count 4 >/dev/null
-  expect_count 4 0 0 0 4 0
+  expect_count message 4 0 0 4 0 0
   client leave --to nobody@localhost --count 2 --errors >/dev/null
-  expect_count 6 0 0 0 4 2
+  expect_count message 6 0 0 4 0 2
 }
 
 receive() {

@@ -3,7 +3,8 @@
     client.py login    --port 16222 --ca ca.pem --jid u0@localhost --password p0
         STARTTLS, SCRAM-SHA-256, bind; prints the mechanisms offered, the salt and the rounds as JSON.
     client.py exchange --port 16222 --ca ca.pem --pairs 3 --each 5 [--prefix xm]
-        u(2k) writes to u(2k+1), and waits until all has come; prints how many copies came as JSON.
+        u(2k) writes to u(2k+1), and waits until all has come; prints how many copies came as JSON. With --prefix xp it shows
+        its presence instead, to that user and then to everybody; with --prefix xg both are in a room and it writes there.
     client.py leave    --port 16222 --ca ca.pem --to u7@localhost --count 4 [--errors]
         u0 writes to an address, and waits until the server has taken it all; with --errors until as many came back.
     client.py fetch    --port 16222 --ca ca.pem --jid u7@localhost --password p7 --count 4
@@ -25,6 +26,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 CLIENT, STREAM = "jabber:client", "http://etherx.jabber.org/streams"
+MUC = "http://jabber.org/protocol/muc"
 SASL, TLS, BIND = (f"urn:ietf:params:xml:ns:xmpp-{name}" for name in ("sasl", "tls", "bind"))
 
 
@@ -80,6 +82,15 @@ class Session:
             if not data:
                 raise Failure("the server closed the connection")
             self.parser.feed(data)
+
+    def gather(self, count, prefix):
+        """The ids of the next stanzas that begin so."""
+        ids = []
+        while len(ids) < count:
+            name = self.stanza().get("id") or ""
+            if name.startswith(prefix):
+                ids.append(name)
+        return ids
 
     def expect(self, tag):
         element = self.stanza()
@@ -141,19 +152,47 @@ def exchange(options):
         sender, receiver = user(2 * pair), user(2 * pair + 1)
         receiver.send("<presence/>")
         sent = [token(options.prefix, (options.first + pair) << 16 | number) for number in range(options.each)]
+        readers = [receiver]
+        if options.prefix == "xg":
+            readers.append(sender)
+            enter_room(*readers, room=f"pair{pair}@conference.localhost")
         for name in sent:
-            sender.send(f"<message to='{receiver.jid}' type='chat' id='{name}'><body>{name}</body></message>")
-        got = []
-        while len(got) < len(sent):
-            stanza = receiver.stanza()
-            if stanza.tag == f"{{{CLIENT}}}message":
-                got.append(stanza.get("id"))
-        if got != sent:
-            raise Failure(f"sent {sent}, got {got}")
-        came += len(got)
+            sender.send(written(name, receiver.jid, f"pair{pair}@conference.localhost"))
+        if options.prefix == "xp":
+            # It comes back to its sender, and to nobody else: nobody is subscribed.
+            sender.send(f"<presence id='{token('xp', 1 << 30 | pair)}'/>")
+            sender.gather(1, "xp")
+        for reader in readers:
+            got = reader.gather(len(sent), options.prefix)
+            if got != sent:
+                raise Failure(f"sent {sent}, got {got}")
+            came += len(got)
         sender.close()
         receiver.close()
     print(json.dumps({"copies": came}))
+
+
+def written(name, to, room):
+    """A stanza with a token, of the kind its letter tells."""
+    if name.startswith("xp"):
+        return f"<presence to='{to}' id='{name}'><status>{name}</status></presence>"
+    to, kind = (room, "groupchat") if name.startswith("xg") else (to, "chat")
+    return f"<message to='{to}' type='{kind}' id='{name}'><body>{name}</body></message>"
+
+
+def enter_room(*sessions, room):
+    """The first makes it, and opens it where it has to be (XEP-0045 §10.1.2). Each is in once it was told the subject."""
+    for session in sessions:
+        nick = session.user
+        session.send(f"<presence to='{room}/{nick}'><x xmlns='{MUC}'><history maxstanzas='0'/></x></presence>")
+        if session is sessions[0]:
+            form = f"<query xmlns='{MUC}#owner'><x xmlns='jabber:x:data' type='submit'/></query>"
+            session.send(f"<iq type='set' to='{room}' id='open'>{form}</iq>")
+            while session.stanza().get("id") != "open":
+                pass
+        else:
+            while session.stanza().find(f"{{{CLIENT}}}subject") is None:
+                pass
 
 
 def leave(options):

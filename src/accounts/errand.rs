@@ -1,7 +1,7 @@
 //! What a user does during its visit, and what comes of it.
 //!
 //! Registering happens before a login and has a machine of its own ([`crate::xmpp::Registration`]); everything else is an
-//! [`Errand`] of a user that is logged in.
+//! errand of a user that is logged in.
 
 use crate::accounts::People;
 use crate::accounts::check::{Check, Checked};

@@ -18,7 +18,8 @@ use crate::server::{Directory, Population, ServerOptions};
     after_help = "It is not a product server: it binds loopback only unless told otherwise, and anybody may log in.\n\n\
     Examples:\n  xmpp-bench serve --listen 127.0.0.1:5222 --ca-out ca.pem\n  \
     xmpp-bench serve --profile profiles/quickstart.toml --fault delay=5ms,loss=1% --truth truth.jsonl\n  \
-    xmpp-bench serve --fault freeze=2s@10s"
+    xmpp-bench serve --fault freeze=2s@10s\n  \
+    xmpp-bench serve --accounts 0 --known-only --register --empty-rosters"
 )]
 pub(super) struct ServeArgs {
     /// Where to listen; port 0 takes a free one.
@@ -48,6 +49,9 @@ pub(super) struct ServeArgs {
     /// Let accounts be registered, changed and cancelled in-band (XEP-0077).
     #[arg(long)]
     register: bool,
+    /// Begin with empty rosters, whatever the contacts are.
+    #[arg(long)]
+    empty_rosters: bool,
     /// STARTTLS: `required`, `offered` or `absent`.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Tls::Required)]
     tls: Tls,
@@ -118,6 +122,7 @@ fn options(args: &ServeArgs) -> Result<(LoopbackOptions, Box<dyn Directory>), Fa
         server.admission = Admission::Known;
     }
     server.registration = args.register;
+    server.empty_rosters = args.empty_rosters;
     server.faults = load::faults(args.fault.as_deref())?;
     server.seed = args.seed;
     let mut options = LoopbackOptions::new(server, Epoch::start());

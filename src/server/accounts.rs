@@ -80,6 +80,11 @@ impl Accounts {
         self.directory.contacts(user, each);
     }
 
+    /// Whether this is an account that was registered, and the directory never had.
+    pub(super) fn is_registered(&self, local: &str) -> bool {
+        self.by_local.contains_key(local)
+    }
+
     /// Makes an account.
     pub(super) fn create(&mut self, local: &Arc<str>, password: &str) -> Result<(), Denial> {
         if self.find(local).is_some() {

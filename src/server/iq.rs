@@ -8,7 +8,6 @@ use crate::server::Server;
 use crate::server::delivery::{Column, Parcel};
 use crate::server::form::{Form, Id};
 use crate::server::reply::{self, Answer, Denial, element as write_element, push};
-use crate::server::routes::Account;
 use crate::server::session::{Bound, State};
 use crate::server::stanza::Target;
 use crate::xmpp::namespaces::{BIND, DISCO_INFO, DISCO_ITEMS, PING, REGISTRATION, ROSTER, SESSION};
@@ -109,11 +108,13 @@ impl Server {
         let get = element.stanza_type().as_deref() == Some("get");
         let asked = asked(element, get);
         let for_account = !to_domain || element.to().is_none();
-        let Some(account) = self.routes.get(bound.account).cloned() else { return };
         match asked {
             Ok(Asked::Roster) if for_account => {
-                let locals = self.contact_addresses(&account);
-                self.reply(channel, bound, element, out, |bytes| write_roster(bytes, &locals));
+                if get {
+                    self.show_roster(channel, bound, element, out);
+                } else {
+                    self.set_roster(channel, bound, element, out);
+                }
             }
             Ok(Asked::Session | Asked::Ping) => self.reply(channel, bound, element, out, |_| ()),
             Ok(Asked::Info) => {
@@ -165,17 +166,6 @@ impl Server {
 
     fn is_own(&self, bound: &Bound, local: &str) -> bool {
         self.routes.get(bound.account).is_some_and(|account| *account.local == *local)
-    }
-
-    fn contact_addresses(&self, account: &Account) -> Vec<String> {
-        let mut addresses = Vec::new();
-        if let Some(user) = account.user {
-            self.accounts.contacts(user, &mut |contact| {
-                let local = self.accounts.local(contact);
-                addresses.extend(local.map(|local| format!("{local}@{}", self.options.domain)));
-            });
-        }
-        addresses
     }
 
     /// The one thing a user without a resource may do (RFC 6120 section 7).
@@ -234,8 +224,8 @@ impl Server {
 fn asked(element: &Element<'_>, get: bool) -> Result<Asked, Denial> {
     let Some(child) = element.children().next() else { return Err(Denial::BAD_REQUEST) };
     Ok(match (child.local(), &*child.namespace(), get) {
-        ("query", ROSTER, true) => Asked::Roster,
-        ("query", ROSTER, false) | ("bind", BIND, _) => return Err(Denial::NOT_ALLOWED),
+        ("query", ROSTER, _) => Asked::Roster,
+        ("bind", BIND, _) => return Err(Denial::NOT_ALLOWED),
         ("session", SESSION, false) => Asked::Session,
         ("ping", PING, true) => Asked::Ping,
         ("query", DISCO_INFO, true) if child.attribute("node").is_none() => Asked::Info,
@@ -245,16 +235,6 @@ fn asked(element: &Element<'_>, get: bool) -> Result<Asked, Denial> {
         ("query", REGISTRATION, _) => Asked::Registration,
         _ => return Err(Denial::UNAVAILABLE),
     })
-}
-
-fn write_roster(out: &mut Vec<u8>, addresses: &[String]) {
-    push(out, &format!("<query xmlns='{ROSTER}'>"));
-    for address in addresses {
-        push(out, "<item");
-        attribute(out, "jid", address);
-        push(out, " subscription='both'/>");
-    }
-    push(out, "</query>");
 }
 
 fn write_info(out: &mut Vec<u8>, server: bool, registers: bool) {

@@ -54,6 +54,8 @@ pub struct ServerOptions {
     pub admission: Admission,
     /// Whether accounts may be registered, changed and cancelled in-band (XEP-0077).
     pub registration: bool,
+    /// Whether everybody begins without contacts, whatever the directory says.
+    pub empty_rosters: bool,
     /// Messages for those who are not there.
     pub offline: Offline,
     /// Whether the obsolete session feature (RFC 3921) is announced, as optional.
@@ -86,6 +88,7 @@ impl ServerOptions {
             plain_without_tls: false,
             admission: Admission::Anybody,
             registration: false,
+            empty_rosters: false,
             offline: Offline::Refuse,
             session_feature: false,
             iterations: 4096,

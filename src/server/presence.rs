@@ -1,4 +1,4 @@
-//! Presence (RFC 6121 section 4) over rosters that are mutual and never change.
+//! Presence (RFC 6121 section 4): to those who may see it, and of those one may see.
 //!
 //! What was said earlier is shown with its time (`<delay/>`) and without its id, so that nobody takes it for news.
 
@@ -40,10 +40,8 @@ impl Server {
             (None, None) => self.available(channel, bound, element, out),
             (Some("unavailable"), None) => self.unavailable(channel, bound, element, out),
             (Some("probe"), Some(to)) => self.probe(bound, &to, out),
-            (Some("subscribe" | "subscribed" | "unsubscribe" | "unsubscribed"), _) => {
-                self.deny(channel, bound, element, Denial::NOT_ALLOWED, out);
-            }
             (Some("error" | "probe"), None) => {}
+            (Some(_), _) if self.subscription(channel, bound, element, out) => {}
             (Some(_), _) => self.deny(channel, bound, element, Denial::BAD_REQUEST, out),
         }
     }
@@ -116,15 +114,16 @@ impl Server {
         let Some(account) = self.routes.get(bound.account).cloned() else { return };
         let own = account.resources.iter().filter(|resource| resource.full != reader.1).cloned();
         let mut shown: Vec<Resource> = own.collect();
-        self.each_contact(&account, |contact| shown.extend_from_slice(&contact.resources));
+        self.each_watched(&account, |contact| shown.extend_from_slice(&contact.resources));
         self.show(&shown, reader, out);
+        self.show_requests(&account, reader, out);
     }
 
     fn probe(&mut self, bound: &Bound, to: &str, out: &mut Outbox) {
         let Target::User { local, .. } = self.target(to) else { return };
         let Some(account) = self.routes.get(bound.account).cloned() else { return };
         let mut shown = Vec::new();
-        self.each_contact(&account, |contact| {
+        self.each_watched(&account, |contact| {
             if *contact.local == *local {
                 shown.clone_from(&contact.resources);
             }
@@ -135,7 +134,7 @@ impl Server {
     }
 
     /// Writes the presence of available resources to one reader.
-    fn show(&mut self, resources: &[Resource], reader: &Recipient, out: &mut Outbox) {
+    pub(super) fn show(&mut self, resources: &[Resource], reader: &Recipient, out: &mut Outbox) {
         for resource in resources {
             let Some(presence) = &resource.available else { continue };
             let stanza = if presence.stanza.is_empty() { b"<presence/>" } else { &*presence.stanza };
@@ -171,25 +170,14 @@ impl Server {
     pub(super) fn tells(&self, bound: &Bound, local: &str) -> bool {
         let Some(account) = self.routes.get(bound.account) else { return false };
         let mut tells = *account.local == *local;
-        self.each_contact(account, |contact| tells |= *contact.local == *local);
+        self.each_watcher(account, |contact| tells |= *contact.local == *local);
         tells
     }
 
     fn contacts_online(&self, account: &Account) -> Vec<Recipient> {
         let mut online = Vec::new();
-        self.each_contact(account, |contact| online.append(&mut recipients(&contact.resources)));
+        self.each_watcher(account, |contact| online.append(&mut recipients(&contact.resources)));
         online
-    }
-
-    fn each_contact(&self, account: &Account, mut visit: impl FnMut(&Account)) {
-        let Some(user) = account.user else { return };
-        self.accounts.contacts(user, &mut |contact| {
-            let local = self.accounts.local(contact);
-            let id = local.and_then(|local| self.routes.find(&local));
-            if let Some(contact) = id.and_then(|id| self.routes.get(id)) {
-                visit(contact);
-            }
-        });
     }
 
     pub(super) fn session_id(&self, channel: Channel) -> Option<SessionId> {

@@ -93,8 +93,9 @@ impl Server {
         Ok(())
     }
 
-    /// The account is gone first, then its sessions, whose users nobody is any more (XEP-0077 section 3.2).
+    /// Its contacts are told first, then the account is gone, then its sessions, whose users nobody is any more (XEP-0077 section 3.2).
     fn cancel_account(&mut self, local: &Arc<str>, user: UserIndex, out: &mut Outbox) {
+        self.end_contacts(local, out);
         self.accounts.remove(user);
         self.forget_keys(user);
         let mut sessions: Vec<Channel> = self

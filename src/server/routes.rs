@@ -34,6 +34,8 @@ pub struct Resource {
     pub full: Arc<str>,
     /// Present once initial presence was sent.
     pub available: Option<Availability>,
+    /// Whether it has read the roster, and so is told of changes.
+    pub is_interested: bool,
     name_at: usize,
 }
 
@@ -84,7 +86,13 @@ impl Routes {
         let full: Arc<str> = format!("{local}@{domain}/{name}").into();
         let name_at = full.len() - name.len();
         if let Some(account) = self.get_mut(id) {
-            account.resources.push(Resource { session, full: Arc::clone(&full), available: None, name_at });
+            account.resources.push(Resource {
+                session,
+                full: Arc::clone(&full),
+                available: None,
+                is_interested: false,
+                name_at,
+            });
         }
         (id, full)
     }
@@ -113,6 +121,14 @@ impl Routes {
         let resources = &mut self.get_mut(id)?.resources;
         let resource = resources.iter_mut().find(|resource| resource.session == session)?;
         Some(std::mem::replace(&mut resource.available, presence))
+    }
+
+    /// A session's resource has read the roster.
+    pub fn set_interested(&mut self, id: AccountId, session: SessionId) {
+        let resources = self.get_mut(id).map(|account| account.resources.iter_mut()).into_iter().flatten();
+        for resource in resources.filter(|resource| resource.session == session) {
+            resource.is_interested = true;
+        }
     }
 
     /// The account with resources that has this name.

@@ -92,7 +92,9 @@ impl Rooms {
 /// The seats of every user: counted, then laid out.
 fn by_user(users: &[u32], population: u32) -> (Vec<u32>, Vec<u32>) {
     let mut ends = vec![0u32; population as usize];
-    users.iter().for_each(|&user| ends[user as usize] += 1);
+    for &user in users {
+        ends[user as usize] += 1;
+    }
     let mut sum = 0;
     for end in &mut ends {
         sum += *end;

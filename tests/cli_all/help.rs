@@ -6,7 +6,7 @@ use crate::shell::Shell;
 #[test]
 fn help_is_as_reviewed() {
     let shell = Shell::new();
-    let commands: [&[&str]; 17] = [
+    let commands: &[&[&str]] = &[
         &[],
         &["run"],
         &["serve"],
@@ -26,7 +26,7 @@ fn help_is_as_reviewed() {
         &["man"],
     ];
     for words in commands {
-        let said = shell.run(&[words, &["--help"]].concat());
+        let said = shell.run(&[*words, &["--help"]].concat());
         assert_eq!((said.code, said.err.as_str()), (0, ""), "{words:?}");
         let name = if words.is_empty() { "xmpp-bench".to_owned() } else { words.join("-") };
         insta::assert_snapshot!(name, said.out);

@@ -186,7 +186,7 @@ proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
     #[test]
     fn no_bytes_make_the_server_panic(state in 0usize..3, pieces in proptest::collection::vec(piece(), 1..12)) {
-        let mut world = World::new(options());
+        let mut world = World::new(ServerOptions { registration: true, ..options() });
         let channel = match state {
             0 => world.connect(),
             1 => world.connect_secured(),
@@ -216,6 +216,14 @@ fn piece() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
         "<iq type='get' id='1'><query xmlns='jabber:iq:roster'/></iq>".to_owned(),
         "<presence><priority>x</priority></presence>".to_owned(),
         "<presence type='unavailable'/>".to_owned(),
+        "<presence type='subscribed' to='u2@localhost'/>".to_owned(),
+        "<presence type='unsubscribe' to='@'/>".to_owned(),
+        "<presence to='u9@localhost/x'/>".to_owned(),
+        "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='u2@localhost' subscription='remove'/></query></iq>".to_owned(),
+        "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='/' name='&lt;'><group/></item></query></iq>".to_owned(),
+        "<iq type='get' id='1'><query xmlns='jabber:iq:register'/></iq>".to_owned(),
+        "<iq type='set' id='1'><query xmlns='jabber:iq:register'><remove/></query></iq>".to_owned(),
+        "<iq type='set' id='1'><query xmlns='jabber:iq:register'><username>&apos;</username><password>x</password></query></iq>".to_owned(),
         "<presence type='probe' to='u2@localhost'/>".to_owned(),
         "<message to='u1@localhost' id='xmAAADAAAHAAAAAJAAAAAAAF'><body>x</body></message>".to_owned(),
         "<message to='//@' type='groupchat'/>".to_owned(),

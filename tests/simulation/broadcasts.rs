@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use xmpp_bench::sample::{LedgerCounts, LedgerKind, Outcome, TokenKind};
+use xmpp_bench::sample::{ErrorClass, Indeterminate, LedgerCounts, LedgerKind, Outcome, TokenKind, Unsent};
 use xmpp_bench::server::truth::{Action, CopyLine};
 use xmpp_bench::units::Offset;
 
@@ -144,4 +144,84 @@ fn sessions_that_come_and_go_leave_nothing_lost_and_nothing_unexplained() {
         );
         assert!(back <= ends(36.0), "nobody came back who had not gone: {back}, {}", ends(36.0));
     }
+}
+
+const JOINS: &str = r#"
+[[activity]]
+kind = "groupchat"
+rate = "30/s"
+rooms = 1
+occupants = 40
+join = "steady"
+"#;
+
+/// Presence out of the one room to one of its users, as a server would write it.
+fn room_presence(user: u32, kind: &str, content: &str) -> String {
+    let room = format!("xb{:06x}-0@conference.localhost", crate::world::RUN);
+    format!("<presence from='{room}/u{user}' to='u{user}@localhost' type='{kind}'>{content}</presence>")
+}
+
+#[test]
+fn whoever_a_room_refuses_is_told_apart_by_who_is_at_fault() {
+    const STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
+    let refusals = [
+        (11, "cancel", "conflict", ErrorClass::Server),
+        (12, "wait", "service-unavailable", ErrorClass::Server),
+        (13, "auth", "forbidden", ErrorClass::Policy),
+        (14, "auth", "registration-required", ErrorClass::Server),
+        (15, "wait", "resource-constraint", ErrorClass::Throttled),
+    ];
+    let mut world = World::new(&profile_with(JOINS), |_| {});
+    // Everybody joins at 6 s; the server's own answers come two latencies later.
+    world.run_until(Offset::from_secs_f64(6.000_05));
+    for (user, kind, condition, _) in refusals {
+        let error = format!("<error type='{kind}'><{condition} xmlns='{STANZAS}'/></error>");
+        world.say_to(user, &room_presence(user, "error", &error));
+    }
+    world.run_until(Offset::from_secs_f64(36.0));
+    world.finish(Duration::from_secs(5));
+    let join = world.operation("groupchat.join");
+    for class in [ErrorClass::Server, ErrorClass::Policy, ErrorClass::Throttled] {
+        let seen = world
+            .samples
+            .iter()
+            .filter(|s| s.operation == join && s.outcome == Outcome::Failed(class))
+            .count();
+        assert_eq!(seen, refusals.iter().filter(|refusal| refusal.3 == class).count(), "{class:?}");
+    }
+    let joined = world.samples.iter().filter(|s| s.operation == join && s.outcome == Outcome::Ok).count();
+    assert_eq!(joined, 39 - refusals.len(), "all but the maker of the room and the refused");
+    for (_, _, condition, class) in refusals {
+        let named = world
+            .faults
+            .iter()
+            .filter(|fault| fault.step == "groupchat.join" && fault.condition == condition);
+        assert_eq!(named.map(|fault| fault.class).collect::<Vec<_>>(), [class], "{condition}");
+    }
+    let not_joined = Outcome::Unsent(Unsent::NotJoined);
+    assert!(
+        world.samples.iter().any(|s| s.outcome == not_joined),
+        "who was refused cannot talk, and that is counted"
+    );
+}
+
+#[test]
+fn whoever_is_put_out_of_a_room_is_owed_nothing_more_there() {
+    const KICKED: &str =
+        "<x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/><status code='307'/></x>";
+    let mut world =
+        World::new(&profile_with(JOINS), |server| server.faults = "delay=300ms".parse().expect("valid"));
+    world.run_until(Offset::from_secs_f64(20.0));
+    world.say_to(17, &room_presence(17, "unavailable", KICKED));
+    world.run_until(Offset::from_secs_f64(36.0));
+    world.finish(Duration::from_secs(5));
+    let counts = world.ledger(LedgerKind::Groupchat);
+    let doubtful = Outcome::Indeterminate(Indeterminate::RecipientStay);
+    let delivery = world.operation("groupchat.delivery");
+    let in_doubt =
+        world.samples.iter().filter(|s| s.operation == delivery && s.outcome == doubtful).count() as u64;
+    // Some 9 messages of 30 a second are on their way to it, 300 ms long.
+    assert!((1..=20).contains(&in_doubt) && counts.indeterminate >= in_doubt, "{in_doubt}: {counts:?}");
+    assert_eq!((counts.lost, counts.failed, counts.duplicated), (0, 0, 0), "{counts:?}");
+    assert!(counts.unsent > 0, "it cannot talk any more: {counts:?}");
 }

@@ -20,7 +20,7 @@ use xmpp_bench::machine::{
 };
 use xmpp_bench::net::{DriverStats, Host, Turn};
 use xmpp_bench::profile::{Files, Input, Profile};
-use xmpp_bench::sample::{LedgerCounts, LedgerKind, OperationId, Sample};
+use xmpp_bench::sample::{Fault, LedgerCounts, LedgerKind, OperationId, Sample};
 use xmpp_bench::server::truth::Line;
 use xmpp_bench::server::{Population, Server, ServerOptions};
 use xmpp_bench::units::Offset;
@@ -41,6 +41,7 @@ pub struct World {
     next_payload: u64,
     reports: Receiver<ShardReport>,
     pub samples: Vec<Sample>,
+    pub faults: Vec<Fault>,
     pub last: Option<ShardReport>,
     pub truth: Vec<Line>,
     keys: HashMap<Vec<u8>, Vec<u8>>,
@@ -117,6 +118,7 @@ impl World {
             next_payload: 0,
             reports,
             samples: Vec::new(),
+            faults: Vec::new(),
             last: None,
             truth: Vec::new(),
             keys: HashMap::new(),
@@ -141,6 +143,11 @@ impl World {
         }
         self.now = self.now.max(until);
         self.collect();
+    }
+
+    /// Has the server's side of a user's connection say this, though no server did; it arrives at once.
+    pub fn say_to(&mut self, user: u32, bytes: &str) {
+        self.queue_up(self.now, Side::Users, user, Payload::Data(bytes.as_bytes().to_vec()));
     }
 
     /// Stops, drains, settles and leaves, as the coordinator does; the ledger's columns then.
@@ -221,6 +228,7 @@ impl World {
     fn collect(&mut self) {
         while let Ok(report) = self.reports.try_recv() {
             self.samples.extend_from_slice(&report.log.samples);
+            self.faults.extend_from_slice(&report.log.faults);
             let drained = self.last.as_ref().is_some_and(|last| last.drained);
             self.last = Some(ShardReport { drained: report.drained || drained, ..report });
         }

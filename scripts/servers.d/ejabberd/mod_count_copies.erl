@@ -1,12 +1,15 @@
-%% Counts message copies that carry a token, where ejabberd has written them to a client's connection: a count that
-%% shares nothing with the load generator. The numbers are those of the Prosody module of the same name:
+%% Counts copies of messages, room messages and presence that carry a token, where ejabberd has written them to a client's
+%% connection: a count that shares nothing with the load generator. The numbers are those of the Prosody module of the
+%% same name; for each kind:
 %%
-%%   received    messages with a token that clients sent
-%%   copies      copies written to clients; an error or a stored copy shown again is none
-%%   recipients  how many accounts got at least one copy
-%%   distinct    how many different tokens the copies carried; null above a bound, never wrong
+%%   received    stanzas with a token that clients sent
+%%   copies      copies written to clients, but for the three kinds below
+%%   distinct    copies but for those an account had got before; null above a bound, never wrong
 %%   replayed    stored copies shown again (they carry a delay stamp, XEP-0203)
-%%   errors      messages of type "error" with a token's id, written to clients
+%%   own         presence shown to the account it comes from
+%%   errors      stanzas of type "error" with a token's id, written to clients
+%%
+%% and for all kinds together, recipients: how many accounts got at least one copy.
 %%
 %% GET /count_copies/count and /count_copies/recipients give JSON, POST /count_copies/reset starts anew,
 %% POST /count_copies/accounts loads accounts.terms (see accounts.py) from beside the configuration.
@@ -21,11 +24,18 @@
 -include("ejabberd_auth.hrl").
 
 -define(DISTINCT_MAX, 2000000).
+%% Places of the first kind's numbers; those of the next begin COLUMNS further on.
 -define(RECEIVED, 1).
 -define(COPIES, 2).
 -define(DISTINCT, 3).
 -define(REPLAYED, 4).
--define(ERRORS, 5).
+-define(OWN, 5).
+-define(ERRORS, 6).
+-define(COLUMNS, 6).
+-define(MESSAGE, 0).
+-define(GROUPCHAT, 1).
+-define(PRESENCE, 2).
+-define(KINDS, [{?MESSAGE, "message"}, {?GROUPCHAT, "groupchat"}, {?PRESENCE, "presence"}]).
 
 start(Host, _Opts) ->
     ensure_tables(),
@@ -55,70 +65,90 @@ ensure_tables() ->
 
 own_tables(Starter) ->
     register(?MODULE, self()),
-    persistent_term:put(?MODULE, counters:new(5, [write_concurrency])),
+    persistent_term:put(?MODULE, counters:new(3 * ?COLUMNS, [write_concurrency])),
     Options = [named_table, public, set, {write_concurrency, true}],
     ets:new(count_copies_recipients, Options),
-    ets:new(count_copies_tokens, Options),
+    ets:new(count_copies_seen, Options),
     Starter ! {self(), ready},
     receive stop -> ok end.
 
 %% Hook c2s_handle_send: what a connection was asked to write, and whether it could.
-sent(State, #message{id = Id, type = Type} = Message, ok) when byte_size(Id) =:= 24 ->
-    case is_token(Id) of
-        true when Type =:= error -> add(?ERRORS);
-        true ->
-            case xmpp:has_subtag(Message, #delay{stamp = {0, 0, 0}}) of
-                true -> add(?REPLAYED);
-                false -> copy(State, Id)
-            end;
-        false -> ok
+sent(State, Stanza, ok) ->
+    case kind(Stanza) of
+        none -> ok;
+        Kind -> written(Kind, Stanza, State)
     end,
     State;
-sent(State, _Packet, _Result) ->
+sent(State, _Stanza, _Result) ->
     State.
 
 %% Hook user_send_packet: what a client sent.
-received({#message{id = Id, type = Type}, _State} = Acc) when byte_size(Id) =:= 24, Type =/= error ->
-    is_token(Id) andalso add(?RECEIVED),
-    Acc;
-received(Acc) ->
+received({Stanza, _State} = Acc) ->
+    Kind = kind(Stanza),
+    Kind =/= none andalso not is_error(Stanza) andalso add(Kind, ?RECEIVED),
     Acc.
 
-copy(#{user := User, server := Server}, Id) ->
-    add(?COPIES),
+written(Kind, Stanza, State) ->
+    case is_error(Stanza) of
+        true -> add(Kind, ?ERRORS);
+        false ->
+            case is_own(Stanza, State) of
+                true -> add(Kind, ?OWN);
+                false ->
+                    case xmpp:has_subtag(Stanza, #delay{stamp = {0, 0, 0}}) of
+                        true -> add(Kind, ?REPLAYED);
+                        false -> copy(Kind, xmpp:get_id(Stanza), State)
+                    end
+            end
+    end.
+
+copy(Kind, Id, #{user := User, server := Server}) ->
+    add(Kind, ?COPIES),
     ets:update_counter(count_copies_recipients, {User, Server}, 1, {{User, Server}, 0}),
-    case total(?DISTINCT) < ?DISTINCT_MAX andalso ets:insert_new(count_copies_tokens, {binary:copy(Id)}) of
-        true -> add(?DISTINCT);
+    case is_within_bound() andalso ets:insert_new(count_copies_seen, {{binary:copy(Id), User, Server}}) of
+        true -> add(Kind, ?DISTINCT);
         false -> ok
     end.
 
-%% A token is 24 characters, `xm` and then base 64 for URLs.
-is_token(<<"xm", Rest/binary>>) -> lists:all(fun is_digit/1, binary_to_list(Rest));
-is_token(_) -> false.
+%% The kind of a stanza with a token: 24 characters, `x`, a letter for the kind, then base 64 for URLs.
+kind(#message{id = <<"xm", Rest/binary>>}) -> kind(?MESSAGE, Rest);
+kind(#message{id = <<"xg", Rest/binary>>}) -> kind(?GROUPCHAT, Rest);
+kind(#presence{id = <<"xp", Rest/binary>>}) -> kind(?PRESENCE, Rest);
+kind(_) -> none.
+
+kind(Kind, Rest) when byte_size(Rest) =:= 22 ->
+    case lists:all(fun is_digit/1, binary_to_list(Rest)) of
+        true -> Kind;
+        false -> none
+    end;
+kind(_Kind, _Rest) -> none.
 
 is_digit(C) when C >= $A, C =< $Z; C >= $a, C =< $z; C >= $0, C =< $9; C =:= $-; C =:= $_ -> true;
 is_digit(_) -> false.
 
-add(Which) -> counters:add(persistent_term:get(?MODULE), Which, 1).
-total(Which) -> counters:get(persistent_term:get(?MODULE), Which).
+is_error(Stanza) -> xmpp:get_type(Stanza) =:= error.
+
+is_own(#presence{from = #jid{luser = User, lserver = Server}}, #{user := User, server := Server}) -> true;
+is_own(_Stanza, _State) -> false.
+
+add(Kind, Column) -> counters:add(persistent_term:get(?MODULE), Kind * ?COLUMNS + Column, 1).
+total(Kind, Column) -> counters:get(persistent_term:get(?MODULE), Kind * ?COLUMNS + Column).
+
+%% Whether all copies so far were remembered, so that a second one is known for one.
+is_within_bound() -> lists:sum([total(Kind, ?DISTINCT) || {Kind, _Name} <- ?KINDS]) < ?DISTINCT_MAX.
 
 %% ejabberd_http's handler.
 process([<<"count">>], _Request) ->
-    Distinct = case total(?DISTINCT) of
-        N when N < ?DISTINCT_MAX -> integer_to_binary(N);
-        _ -> <<"null">>
-    end,
-    json(io_lib:format("{\"received\":~b,\"copies\":~b,\"recipients\":~b,\"distinct\":~s,\"replayed\":~b,\"errors\":~b}",
-        [total(?RECEIVED), total(?COPIES), ets:info(count_copies_recipients, size), Distinct, total(?REPLAYED),
-         total(?ERRORS)]));
+    json(["{", [[count(Kind, Name), ","] || {Kind, Name} <- ?KINDS],
+          io_lib:format("\"recipients\":~b}", [ets:info(count_copies_recipients, size)])]);
 process([<<"recipients">>], _Request) ->
     Rows = [io_lib:format("\"~s@~s\":~b", [User, Server, Count])
             || {{User, Server}, Count} <- ets:tab2list(count_copies_recipients)],
     json(["{", lists:join(",", Rows), "}"]);
 process([<<"reset">>], _Request) ->
-    [counters:put(persistent_term:get(?MODULE), Which, 0) || Which <- lists:seq(1, 5)],
+    [counters:put(persistent_term:get(?MODULE), Which, 0) || Which <- lists:seq(1, 3 * ?COLUMNS)],
     ets:delete_all_objects(count_copies_recipients),
-    ets:delete_all_objects(count_copies_tokens),
+    ets:delete_all_objects(count_copies_seen),
     json("{\"reset\":true}");
 process([<<"accounts">>], _Request) ->
     File = filename:join(filename:dirname(os:getenv("EJABBERD_CONFIG_PATH")), "accounts.terms"),
@@ -127,6 +157,15 @@ process([<<"accounts">>], _Request) ->
     json(io_lib:format("{\"accounts\":~b}", [length(Terms)]));
 process(_Path, _Request) ->
     {404, [], <<"not found\n">>}.
+
+count(Kind, Name) ->
+    Distinct = case is_within_bound() of
+        true -> integer_to_binary(total(Kind, ?DISTINCT));
+        false -> <<"null">>
+    end,
+    io_lib:format("\"~s\":{\"received\":~b,\"copies\":~b,\"distinct\":~s,\"replayed\":~b,\"own\":~b,\"errors\":~b}",
+        [Name, total(Kind, ?RECEIVED), total(Kind, ?COPIES), Distinct, total(Kind, ?REPLAYED), total(Kind, ?OWN),
+         total(Kind, ?ERRORS)]).
 
 account({User, Host, Password}) ->
     #passwd{us = {User, Host}, password = Password};

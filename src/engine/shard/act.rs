@@ -32,7 +32,7 @@ impl Shard {
         let activity = &run.activities[usize::from(action.activity)];
         let done = match (action.to, activity.broadcasts) {
             (To::Away { until, cut }, _) => self.send_away(now, action, until, cut, out),
-            (To::Contacts | To::Room { .. }, Some(kind)) | (To::User(_), Some(kind)) => {
+            (To::Contacts | To::Room { .. } | To::User(_), Some(kind)) => {
                 self.broadcast(now, action, activity, kind, out)
             }
             (To::Server | To::User(_) | To::Contacts | To::Room { .. }, _) => {
