@@ -22,6 +22,7 @@
 //! It refuses: to change passwords, to remove contacts that are not the profile's, to be a measurement.
 
 pub mod audit;
+pub mod befriend;
 pub mod check;
 pub mod conduct;
 mod contacts;

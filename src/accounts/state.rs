@@ -10,6 +10,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::accounts::conduct::Ending;
+
 /// Something done for a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
@@ -147,6 +149,14 @@ impl State {
         self.file.write_all(self.unwritten.as_bytes()).map_err(unusable)?;
         self.unwritten.clear();
         Ok(())
+    }
+
+    /// The last of a stage is written down too; a stage that ended well and cannot be written down is broken.
+    pub fn flush_after(&mut self, ending: Ending) -> Ending {
+        match (self.flush(), ending) {
+            (Err(error), Ending::Complete | Ending::Interrupted) => Ending::Broken(error.to_string()),
+            (_, ending) => ending,
+        }
     }
 
     /// Everything is done: the file goes, so that the next `create` looks at the server and not at what was.

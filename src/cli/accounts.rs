@@ -331,7 +331,7 @@ fn put_away(state: State, path: &Path, is_all_done: bool) -> Result<Option<Strin
         let gone = state.conclude().map_err(|error| Failure::new(ExitCode::Internal, error.to_string()));
         return gone.map(|()| None);
     }
-    Ok(Some(format!("what is done is kept in {}: the same command goes on from there", path.display())))
+    Ok(Some(format!("kept in {}: the same command goes on from there", path.display())))
 }
 
 /// One file for each group with accounts, named after it where there are several.
