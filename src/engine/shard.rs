@@ -305,7 +305,8 @@ impl Shard {
             Report::Note(mut note) => {
                 // Only now: what came before it in the same read may have begun a stay.
                 if let Note::Arrive(arrive) = &mut note {
-                    arrive.since = self.since[channel.0 as usize];
+                    let has_settled = self.whereabouts.is_online(user);
+                    arrive.since = if has_settled { self.since[channel.0 as usize] } else { now };
                 }
                 self.stays.heed_note(&note, &self.run);
                 self.heed_answer(&note);
@@ -327,7 +328,10 @@ impl Shard {
                 self.settling.begin(now, channel.0, self.logins.attempt(channel.0));
                 self.plan_joins(now, user);
             }
-            Report::Settled => self.settle_user(now, channel.0),
+            Report::Settled => {
+                self.settling.heard_echo();
+                self.settle_user(now, channel.0);
+            }
             Report::Ended { was_online, may_retry, class } => {
                 let ours = matches!(class, Some(ErrorClass::Local | ErrorClass::Misuse));
                 if was_online {

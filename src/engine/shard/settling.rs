@@ -1,7 +1,7 @@
 //! When a user that came online is counted on: a server that has its presence shows it to it (RFC 6121 §4.2.2).
 //!
-//! Until then a message to it may be stored or refused, rightly: it is "starting a session". Servers that echo nothing get a
-//! fixed while instead.
+//! Until then a message to it may be stored or refused, and presence withheld, rightly: it is "starting a session". A server that
+//! was never heard to echo gets a fixed while instead; one that echoes is waited for, however long a busy one takes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,12 +19,22 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) struct Settling {
     /// Until when, who, and which of its logins it was.
     waiting: VecDeque<(Offset, u32, u32)>,
+    /// The server shows users their own presence: its silence is no consent.
+    echoes: bool,
 }
 
 impl Settling {
     /// A user sent its initial presence.
     pub(super) fn begin(&mut self, now: Offset, local: u32, attempt: u32) {
-        self.waiting.push_back((now + PATIENCE, local, attempt));
+        if !self.echoes {
+            self.waiting.push_back((now + PATIENCE, local, attempt));
+        }
+    }
+
+    /// The server showed somebody its own presence.
+    pub(super) fn heard_echo(&mut self) {
+        self.echoes = true;
+        self.waiting.clear();
     }
 
     /// Whose patience is over.
