@@ -21,14 +21,26 @@ fn accounts_are_made_checked_and_removed_over_tls() {
     assert_eq!(json(&shell.run(&with(&["check", "--json"], &FAST)).out)["done"]["let_in"], 0);
 }
 
-/// The embedded server's rosters cannot be changed: what cannot be had is said, and does not go on for ever.
+/// Its rosters follow the tables of RFC 6121 appendix A, written by somebody else than the scripted peer's.
 #[test]
-fn contacts_a_server_does_not_allow_are_named() {
-    let server = serve(&["--register", "--known-only", "--accounts", "0"]);
-    let shell = Shell::new(10, 2, server.port);
+fn contacts_are_made_found_wanting_and_mended() {
+    let server = serve(&["--register", "--known-only", "--accounts", "0", "--empty-rosters"]);
+    let shell = Shell::new(30, 4, server.port);
     shell.use_tls(&server.ca);
     let said = shell.run(&with(&["create", "--contacts", "--json"], &FAST));
-    assert_eq!(said.code, 4, "{said:#?}");
+    assert_eq!(said.code, 0, "{said:#?}");
     let contacts = &json(&said.out)["done"]["contacts"];
-    assert_eq!((&contacts["complete"], &contacts["left"]), (&0.into(), &20.into()), "{said:#?}");
+    assert_eq!((&contacts["complete"], &contacts["left"]), (&30.into(), &0.into()), "{said:#?}");
+    assert_eq!(shell.run(&with(&["check"], &FAST)).code, 0);
+
+    // An account less: its contacts have lost it. Made again, they know it again.
+    let only_u3 =
+        ["delete", "--set", "users.0={count=1,jid=\"u3@{domain}\",password=\"secret-3\"}", "--quiet"];
+    assert_eq!(shell.run(&only_u3).code, 0);
+    let said = shell.run(&with(&["check", "--json"], &FAST));
+    let done = &json(&said.out)["done"];
+    assert_eq!((said.code, &done["no_account"]["count"]), (3, &1.into()), "{said:#?}");
+    assert_eq!(done["contacts"]["mutual"], 29 * 4 - 4, "{said:#?}");
+    assert_eq!(shell.run(&with(&["create", "--contacts"], &FAST)).code, 0);
+    assert_eq!(shell.run(&with(&["check"], &FAST)).code, 0);
 }
