@@ -94,7 +94,7 @@ expect_true() {
 undisturbed() {
   start_run "$calm" "$target"
   end_run undisturbed
-  each_holds "ours['expected'] == ours['delivered'] > 1000" "ours['misdelivered'] == ours['stale'] == theirs['errors'] == 0" \
+  each_holds "ours['expected'] == ours['delivered'] > 500" "ours['misdelivered'] == ours['stale'] == theirs['errors'] == 0" \
     "read == written" "theirs['replayed'] <= ours['replayed']" "theirs['copies'] - theirs['distinct'] == ours['duplicated']"
   # A message has one recipient, so stanzas are copies. A room message has a fan-out. Presence comes back to its sender.
   holds "message['expected'] == count['message']['received'] == count['message']['distinct']" \
@@ -122,7 +122,7 @@ undisturbed() {
 disturbed() {
   local ended=$1
   each_holds "ours['lost'] == ours['duplicated'] == ours['misdelivered'] == 0" \
-    "ours['delivered'] > 1000" "ours['indeterminate'] < ours['expected'] / 10" \
+    "ours['delivered'] > 500" "ours['indeterminate'] < ours['expected'] / 10" \
     "ours['delivered'] <= theirs['distinct'] <= theirs['copies']" \
     "0 <= written - read <= ours['indeterminate'] - ours['stale'] + (0 if ours is message else $ended)" \
     "theirs['errors'] <= ours['indeterminate'] + ours['failed']"
@@ -147,7 +147,7 @@ users_cut() {
   local proxy=$started
   wait_for_line "proxy-$server.out" '^[0-9]+$' 10
   start_run "$calm" "xmpp://127.0.0.1:$(head -n 1 "$story_dir/proxy-$server.out")"
-  wait_for_second 8
+  wait_for_second 10
   kill -USR1 "$proxy"
   end_run "users cut"
   grep -Eq '^cut 30 of 300' "$story_dir/proxy-$server.out" || fail "not 30 of 300 users were cut: $(cat "$story_dir/proxy-$server.out")"

@@ -26,9 +26,11 @@ fn faults(json: &Value) -> Vec<String> {
 
 #[test]
 fn every_result_kept_in_the_repository_fits_the_schema_and_agrees_with_itself() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
     let mut checked = 0;
-    for entry in fs::read_dir(&folder).expect("results/ is there") {
+    let folders = [results.clone(), results.join("profiles")];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("results/ is there"));
+    for entry in entries {
         let path = entry.expect("an entry").path();
         if path.extension().is_none_or(|extension| extension != "json") {
             continue;
