@@ -47,7 +47,9 @@ interrupt() {
   local end=$((SECONDS + patience)) lines began=$SECONDS
   start_accounts create --contacts --state "$story_dir/state" --quiet
   until lines=$(grep -c "^$1 " "$story_dir/state" 2>/dev/null); ((lines >= accounts * 2 / 5)); do
-    ((SECONDS < end)) && alive "$started" || fail "$server: only $lines $1; $(cat "$story_dir"/accounts.*)"
+    if ! ((SECONDS < end)) || ! alive "$started"; then
+      fail "$server: only $lines $1; $(cat "$story_dir"/accounts.*)"
+    fi
     sleep 0.02
   done
   kill -INT "$started"
