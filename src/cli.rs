@@ -10,6 +10,7 @@ mod load;
 mod man;
 pub mod profile;
 mod progress;
+mod report;
 mod run;
 mod schema;
 mod serve;
@@ -36,6 +37,7 @@ Examples:
   xmpp-bench run profiles/quickstart.toml --target xmpp://127.0.0.1:5222 --set target.ca_file=ca.pem
   xmpp-bench accounts create profiles/quickstart.toml --contacts --target xmpp://127.0.0.1:5222
   xmpp-bench profile show profiles/quickstart.toml
+  xmpp-bench report results/quickstart-prosody.json
   xmpp-bench serve --listen 127.0.0.1:5222
 
 Exit codes: 0 ok, 1 internal error, 2 usage or profile error, 3 cannot connect or log in, 4 an SLO failed or is \
@@ -56,6 +58,8 @@ enum Command {
     Profile(profile::ProfileArgs),
     /// Print the summary of a result, or of the journal a killed run left.
     Summary(summary::SummaryArgs),
+    /// Make a report of a result, or of several: a page with charts, or other forms.
+    Report(report::ReportArgs),
     /// Print the JSON Schema of result files.
     #[command(after_help = "Examples:\n  xmpp-bench result-schema > result.schema.json")]
     ResultSchema,
@@ -120,6 +124,7 @@ pub fn main() -> ProcessCode {
             profile::run(&args, width, &mut terminal::stdout()).map(|()| 0).map_err(Failure::from)
         }
         Command::Summary(args) => summary::run(&args).map(|()| 0),
+        Command::Report(args) => report::run(&args).map(|()| 0),
         Command::ResultSchema => schema::run().map(|()| 0),
         Command::Completions(args) => completions::run(&args, Cli::command()).map(|()| 0),
         Command::Man(args) => man::run(&args, Cli::command()).map(|()| 0),

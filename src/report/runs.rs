@@ -1,0 +1,74 @@
+//! What a report is about: one result, or several laid over each other.
+
+use crate::results::{LedgerCounts, LedgerKind, Operation, RunResult, Unit};
+
+/// Results one report can hold: as many as there are lines a person can tell apart.
+pub const RUNS_MAX: usize = 8;
+
+/// One result as a report speaks of it.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The letter it has in charts that show several: `A`, `B`, ….
+    pub letter: &'static str,
+    /// What a person knows it by: the file's name.
+    pub name: String,
+    /// What was measured.
+    pub result: RunResult,
+    /// What was seen of the server meanwhile, on the run's seconds; empty where nobody looked.
+    pub observed: Vec<NamedSeries>,
+}
+
+/// Numbers of one kind, one per second of the run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedSeries {
+    /// What they are (`CPU of beam.smp`).
+    pub name: String,
+    /// What they count; a CPU is a share, where 1 is one processor.
+    pub unit: Unit,
+    /// One per second since the run's epoch; nothing where nothing was seen.
+    pub values: Vec<Option<f64>>,
+}
+
+/// Letters in the order of the results.
+const LETTERS: [&str; RUNS_MAX] = ["A", "B", "C", "D", "E", "F", "G", "H"];
+
+impl Run {
+    /// Results in the order in which they were named; those beyond [`RUNS_MAX`] are left out.
+    pub fn all(results: impl IntoIterator<Item = (String, RunResult)>) -> Vec<Self> {
+        let lettered = LETTERS.iter().zip(results);
+        lettered.map(|(letter, (name, result))| Self { letter, name, result, observed: Vec::new() }).collect()
+    }
+
+    /// Seconds its longest series has.
+    pub fn seconds(&self) -> usize {
+        let series = &self.result.series;
+        let own = [series.users_online.len(), series.lag_max_us.len(), series.turn_max_us.len()];
+        let operations = series.operations.values().map(|columns| columns.asked.len());
+        operations.chain(own).max().unwrap_or(0)
+    }
+
+    /// The kinds of messages it has an account of.
+    pub fn kinds(&self) -> impl Iterator<Item = LedgerKind> {
+        let used = |kind: &LedgerKind| *self.result.ledger.of(*kind) != LedgerCounts::default();
+        LedgerKind::ALL.into_iter().filter(used)
+    }
+}
+
+/// The names of what was measured in any of the runs, sorted; steps of another operation (`login.tls` of `login`) left out.
+pub fn headliners(runs: &[Run]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for run in runs {
+        let operations = &run.result.operations;
+        let is_step =
+            |name: &str| name.rsplit_once('.').is_some_and(|(whole, _)| operations.contains_key(whole));
+        names.extend(operations.keys().map(String::as_str).filter(|name| !is_step(name)));
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// An operation of a run, over the phases its result sums up.
+pub fn operation<'a>(run: &'a Run, name: &str) -> Option<&'a Operation> {
+    run.result.operations.get(name)
+}
