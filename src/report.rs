@@ -7,7 +7,10 @@
 //! This module does no I/O and computes no figure a result does not hold or its histograms do not tell.
 
 mod advice;
+pub mod csv;
+pub mod hlog;
 pub mod html;
+pub mod markdown;
 mod runs;
 pub mod summary;
 pub mod table;

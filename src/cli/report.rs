@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::{Failure, summary, terminal};
 use crate::engine::exit::ExitCode;
-use crate::report::{RUNS_MAX, Run, html};
+use crate::report::{RUNS_MAX, Run, csv, hlog, html, markdown};
 use crate::results::file;
 
 /// `xmpp-bench report`
@@ -16,7 +16,8 @@ use crate::results::file;
 #[command(after_help = "Examples:\n  \
     xmpp-bench report results/quickstart-prosody.json\n  \
     xmpp-bench report results/quickstart-prosody.json results/quickstart-ejabberd.json --out servers.html\n  \
-    xmpp-bench report run.json --format markdown --out -")]
+    xmpp-bench report run.json --format markdown --out -\n  \
+    xmpp-bench report run.json --format hlog --out run.hlog")]
 pub(super) struct ReportArgs {
     /// Results, or journals; several are laid over each other.
     #[arg(required = true, num_args = 1..)]
@@ -27,6 +28,9 @@ pub(super) struct ReportArgs {
     /// What to make.
     #[arg(long, value_enum, default_value_t = Format::Html)]
     format: Format,
+    /// Which numbers a csv has.
+    #[arg(long, value_enum, value_name = "ROWS", default_value_t = Rows::Seconds)]
+    csv: Rows,
     /// Overwrite a file that is there.
     #[arg(long)]
     force: bool,
@@ -36,12 +40,29 @@ pub(super) struct ReportArgs {
 enum Format {
     /// One file with charts that opens without a network.
     Html,
+    /// Text to paste into an issue.
+    Markdown,
+    /// Numbers for a spreadsheet.
+    Csv,
+    /// Interval histograms for the HdrHistogram tools, in microseconds; of one result.
+    Hlog,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Rows {
+    /// One row per second.
+    Seconds,
+    /// One row per phase and operation.
+    Operations,
 }
 
 impl Format {
     const fn ending(self) -> &'static str {
         match self {
             Self::Html => "html",
+            Self::Markdown => "md",
+            Self::Csv => "csv",
+            Self::Hlog => "hlog",
         }
     }
 }
@@ -53,10 +74,22 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
             "{count} results are too many for one report: at most {RUNS_MAX}"
         )));
     }
+    if args.format == Format::Hlog && args.results.len() > 1 {
+        return Err(Failure::usage("a histogram log is of one result: name one, or make a log of each"));
+    }
     let place = place(args)?;
     let runs = read(&args.results)?;
     let text = match args.format {
         Format::Html => html::render(&runs),
+        Format::Markdown => markdown::render(&runs),
+        Format::Csv => csv::render(
+            &runs,
+            match args.csv {
+                Rows::Seconds => csv::Rows::Seconds,
+                Rows::Operations => csv::Rows::Operations,
+            },
+        ),
+        Format::Hlog => runs.iter().map(hlog::render).collect(),
     };
     match place {
         None => terminal::print(&text),

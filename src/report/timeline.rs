@@ -68,6 +68,18 @@ impl Grid {
         self.cells(series, |cells| cells.iter().copied().reduce(u64::saturating_add))
     }
 
+    /// Sums of the columns of a series of which only the seconds are kept that hold anything; nothing beyond its end.
+    pub fn sparse_sums(self, counts: &[(u32, u64)], length: usize) -> Vec<Option<u64>> {
+        let mut sums: Vec<Option<u64>> =
+            (0..self.columns()).map(|column| (self.range(column).start < length).then_some(0)).collect();
+        for &(second, count) in counts {
+            if let Some(Some(sum)) = sums.get_mut(second as usize / self.width_s) {
+                *sum = sum.saturating_add(count);
+            }
+        }
+        sums
+    }
+
     /// The least and the greatest value of each column; nothing where there is none.
     pub fn extremes<T: Copy + PartialOrd>(self, series: &[Option<T>]) -> Vec<Option<(T, T)>> {
         self.cells(series, |cells| {
@@ -185,6 +197,7 @@ mod tests {
             errors: column(0),
             unsent: column(0),
             indeterminate: column(0),
+            outcomes: BTreeMap::new(),
             response: response.collect(),
         }
     }
@@ -212,6 +225,7 @@ mod tests {
         assert_eq!(columns[2].attempted(Quantile::P99), missing, "103 attempts tell no p99");
         let grid = Grid { width_s: 2, seconds: 6 };
         assert_eq!(grid.sums(&one.errors), [Some(0), Some(103), None]);
+        assert_eq!(grid.sparse_sums(&[(2, 3), (3, 100), (99, 7)], 4), [Some(0), Some(103), None]);
         assert_eq!(
             grid.extremes(&[Some(4), None, None, None, Some(1), Some(7)]),
             [Some((4, 4)), None, Some((1, 7))]

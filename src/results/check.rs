@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::histogram::Histogram;
 use super::totals::{is_completed, is_indeterminate};
 use super::{
-    Distribution, Figures, LedgerCounts, Ledgers, Operation, OperationSeries, Phase, RunResult, Series,
+    Distribution, Figures, LedgerCounts, Ledgers, Operation, OperationSeries, Phase, RunResult, SchemaVersion,
 };
 use crate::sample::LedgerKind;
 
@@ -29,7 +29,7 @@ pub fn contradictions(result: &RunResult) -> Vec<String> {
             check_operation(&mut found, &format!("phase {}: operations.{name}", phase.name), operation);
         }
     }
-    check_series(&mut found, &result.series, &result.phases);
+    check_series(&mut found, result);
     found.0
 }
 
@@ -226,7 +226,9 @@ fn add_outcomes(sums: &mut BTreeMap<String, u128>, figures: &Figures) {
     }
 }
 
-fn check_series(found: &mut Findings, series: &Series, phases: &[Phase]) {
+fn check_series(found: &mut Findings, result: &RunResult) {
+    let (series, phases) = (&result.series, &result.phases);
+    let told = result.schema >= OUTCOMES_SINCE;
     let lengths = [
         series.users_online.len(),
         series.lag_max_us.len(),
@@ -240,6 +242,9 @@ fn check_series(found: &mut Findings, series: &Series, phases: &[Phase]) {
     for (name, columns) in &series.operations {
         let place = format!("series.operations.{name}");
         check_columns(found, &place, columns, series.seconds);
+        if told || !columns.outcomes.is_empty() {
+            check_outcome_columns(found, &place, columns);
+        }
         let asked = phases.iter().filter_map(|phase| phase.operations.get(name));
         let outcomes = asked.flat_map(|operation| &operation.figures.outcomes);
         let (mut all, mut completed) = (0, 0);
@@ -262,8 +267,16 @@ fn check_series(found: &mut Findings, series: &Series, phases: &[Phase]) {
 }
 
 fn check_columns(found: &mut Findings, place: &str, columns: &OperationSeries, seconds: u32) {
-    let OperationSeries { asked, done_by_intended, done, errors, unsent, indeterminate, response: _ } =
-        columns;
+    let OperationSeries {
+        asked,
+        done_by_intended,
+        done,
+        errors,
+        unsent,
+        indeterminate,
+        outcomes: _,
+        response: _,
+    } = columns;
     for column in [asked, done_by_intended, done, errors, unsent, indeterminate] {
         found.equal(place, "length of a column", column.len() as u128, seconds.into());
     }
@@ -275,6 +288,44 @@ fn check_columns(found: &mut Findings, place: &str, columns: &OperationSeries, s
             .sum();
         let what = format!("second {second}: asked = done_by_intended + errors + unsent + indeterminate");
         found.equal(place, &what, at(asked, second), ended);
+    }
+}
+
+/// From this version on series tell outcomes apart.
+const OUTCOMES_SINCE: SchemaVersion = SchemaVersion { major: 1, minor: 2 };
+
+/// What did not end `ok`, class by class, adds up to the columns that hold it, second by second.
+fn check_outcome_columns(found: &mut Findings, place: &str, columns: &OperationSeries) {
+    let mut sums: [BTreeMap<u32, u128>; 4] = Default::default();
+    for (outcome, seconds) in &columns.outcomes {
+        let family = match outcome.as_str() {
+            "late" => 0,
+            unsent if unsent.starts_with("unsent-") => 2,
+            unknown if is_indeterminate(unknown) => 3,
+            _ => 1,
+        };
+        for &(second, count) in seconds {
+            *sums[family].entry(second).or_default() += u128::from(count);
+        }
+    }
+    let [late, errors, unsent, indeterminate] = sums;
+    for (name, sums, column) in [
+        ("errors", errors, &columns.errors),
+        ("unsent", unsent, &columns.unsent),
+        ("indeterminate", indeterminate, &columns.indeterminate),
+    ] {
+        let told: BTreeMap<u32, u128> = (0..)
+            .zip(column)
+            .filter(|(_, count)| **count > 0)
+            .map(|(second, &count)| (second, u128::from(count)))
+            .collect();
+        if told != sums {
+            found.say(place, format_args!("{name} are not the sum of their outcomes in every second"));
+        }
+    }
+    let done = |second: u32| columns.done_by_intended.get(second as usize).copied().unwrap_or(0);
+    if late.iter().any(|(&second, &count)| count > done(second).into()) {
+        found.say(place, format_args!("more late than done in a second"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! A chart as a page holds it: its picture, the key to its lines, what it shows in words, and all its numbers in a table.
 
-use crate::report::html::markup::Markup;
+use crate::report::html::markup::{Attributes, Markup};
 
 /// A chart with its words and its numbers.
 pub struct Figure {
@@ -61,17 +61,33 @@ impl Table {
             "div",
             &[("class", "scroll"), ("role", "region"), ("tabindex", "0"), ("aria-label", label)],
             |page| {
+                let numbers = self.numbers();
                 page.open("table", &[]);
                 page.within("thead", &[], |page| {
                     page.within("tr", &[], |page| {
-                        self.head.iter().for_each(|text| page.leaf("th", &[("scope", "col")], text));
+                        for (place, text) in self.head.iter().enumerate() {
+                            cell(page, "th", &[("scope", "col")], numbers.get(place) == Some(&true), text);
+                        }
                     });
                 });
-                page.within("tbody", &[], |page| self.rows.iter().for_each(|cells| row(page, cells)));
+                page.within("tbody", &[], |page| {
+                    self.rows.iter().for_each(|cells| row(page, cells, &numbers))
+                });
                 page.close();
             },
         );
         page.line();
+    }
+
+    /// Which columns hold numbers only, so that these can stand under each other.
+    fn numbers(&self) -> Vec<bool> {
+        let is_number = |cell: &String| {
+            let first = cell.chars().next();
+            first.is_some_and(|c| c.is_ascii_digit() || matches!(c, '–' | '-' | '>' | '∞'))
+        };
+        let column =
+            |place: usize| place > 0 && self.rows.iter().filter_map(|row| row.get(place)).all(is_number);
+        (0..self.head.len()).map(column).collect()
     }
 }
 
@@ -103,16 +119,24 @@ impl Figure {
     }
 }
 
-fn row(page: &mut Markup, cells: &[String]) {
+fn row(page: &mut Markup, cells: &[String], numbers: &[bool]) {
     page.open("tr", &[]);
-    for (place, cell) in cells.iter().enumerate() {
+    for (place, text) in cells.iter().enumerate() {
         if place == 0 {
-            page.leaf("th", &[("scope", "row")], cell);
+            page.leaf("th", &[("scope", "row")], text);
         } else {
-            page.leaf("td", &[], cell);
+            cell(page, "td", &[], numbers.get(place) == Some(&true), text);
         }
     }
     page.close();
+}
+
+fn cell(page: &mut Markup, tag: &'static str, attributes: Attributes<'_>, is_number: bool, text: &str) {
+    match (attributes, is_number) {
+        (attributes, false) => page.leaf(tag, attributes, text),
+        ([], true) => page.leaf(tag, &[("class", "n")], text),
+        ([first, ..], true) => page.leaf(tag, &[*first, ("class", "n")], text),
+    }
 }
 
 fn write_key(page: &mut Markup, key: &Key) {

@@ -16,7 +16,7 @@ const HEIGHT: f64 = 250.0;
 /// Room for the labels of the upright axis.
 pub const LEFT: f64 = 72.0;
 /// The right edge of the plot area.
-pub const RIGHT: f64 = WIDTH - 12.0;
+pub const RIGHT: f64 = WIDTH - 22.0;
 /// The upper edge of the plot area.
 pub const TOP: f64 = 28.0;
 /// The lower edge of the plot area.
@@ -236,8 +236,9 @@ pub fn foot_label(markup: &mut Markup, x: f64, text: &str) {
 /// What of a name has room; nothing where a piece of it would say nothing.
 fn fitting(name: &str, room: f64) -> String {
     const LETTER: f64 = 7.2;
+    const GAP: f64 = 5.0;
     const LEAST: usize = 4;
-    let letters = (room / LETTER) as usize;
+    let letters = ((room - GAP) / LETTER).max(0.0) as usize;
     if name.chars().count() <= letters {
         return name.to_owned();
     }

@@ -25,9 +25,9 @@ impl Scale {
         Self::Linear { max: (greatest / step).ceil() * step }
     }
 
-    /// By orders of magnitude, around all the values; those not above zero or not finite count as one.
+    /// By orders of magnitude, around all the values of one and more; what is less lies at the lower end.
     pub fn log(values: impl Iterator<Item = f64>) -> Self {
-        let usable = values.filter(|value| value.is_finite()).map(|value| value.clamp(1.0, 1e18));
+        let usable = values.filter(|value| value.is_finite() && *value >= 1.0).map(|value| value.min(1e18));
         let (least, greatest) = usable.fold((f64::INFINITY, 0.0f64), |(least, greatest), value| {
             (least.min(value), greatest.max(value))
         });

@@ -85,14 +85,19 @@ fn figure(context: &Context<'_>, run: &Run, name: &str) -> Option<Figure> {
 
 /// The classes a series tells apart that have any, most frequent first.
 fn classes(series: &OperationSeries, grid: Grid) -> Vec<Class> {
-    let told = [
-        ("lost, timed out or failed", &series.errors),
-        ("unsent", &series.unsent),
-        ("indeterminate", &series.indeterminate),
-    ];
-    let told = told.into_iter().map(|(class, counts)| (class.to_owned(), grid.sums(counts)));
-    let mut classes: Vec<Class> =
-        told.filter(|(_, counts)| counts.iter().flatten().any(|&count| count > 0)).collect();
+    let told: Vec<Class> = if series.outcomes.is_empty() {
+        // A result before 1.2 tells no more.
+        let told = [
+            ("lost, timed out or failed", &series.errors),
+            ("unsent", &series.unsent),
+            ("indeterminate", &series.indeterminate),
+        ];
+        told.into_iter().map(|(class, counts)| (class.to_owned(), grid.sums(counts))).collect()
+    } else {
+        let told = series.outcomes.iter();
+        told.map(|(class, counts)| (class.clone(), grid.sparse_sums(counts, series.asked.len()))).collect()
+    };
+    let mut classes: Vec<Class> = told.into_iter().filter(|(_, counts)| total(counts) > 0).collect();
     classes.sort_by_key(|(_, counts)| std::cmp::Reverse(total(counts)));
     classes
 }

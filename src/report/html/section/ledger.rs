@@ -18,13 +18,13 @@ pub fn write(page: &mut Markup, context: &Context<'_>) {
             page.leaf("p", &[], "Nothing was owed to anybody in this run.");
             return;
         }
-        let mut table = head("account", "whole run");
+        let mut table = head("account");
         table.rows = rows;
         table.write(page, "Delivery account over the whole run");
         context.runs.iter().for_each(|run| order(page, context, run));
         page.within("details", &[], |page| {
             page.leaf("summary", &[], "Account of each phase");
-            let mut table = head("phase", "each phase");
+            let mut table = head("phase");
             table.rows = context.runs.iter().flat_map(|run| phases(context, run)).collect();
             table.write(page, "Delivery account of each phase");
         });
@@ -36,7 +36,7 @@ const EQUATION: &str =
 const BESIDE: &str = "late and reordered are among the delivered; duplicated, misdelivered, unsent, replayed and stale are \
                       counted beside the account.";
 
-fn head(first: &str, _over: &str) -> Table {
+fn head(first: &str) -> Table {
     let columns = LedgerCounts::COLUMNS.iter().map(|(name, _)| *name);
     let heads: Vec<&str> = [first, "balanced"].into_iter().chain(columns).collect();
     Table::new(&heads)
