@@ -25,7 +25,7 @@
 //! | 3 | [`loopback`] | `server` behind `net`, on threads of its own |
 //! | 4 wiring | [`engine`] | workers, ramp, phases, stop and abort, self-observation, verdict |
 //! | 4 | [`accounts`] | accounts and contacts on a server: made, checked, removed; beside the engine, measures nothing |
-//! | 5 view | [`report`] | from results to what a person reads |
+//! | 5 view | [`report`] | from results to what a person reads: summary, page, Markdown, CSV, histogram log |
 //! | 6 | [`cli`] | one file per subcommand; errors to text; exit codes |
 //!
 //! A first reading: [`machine`] (the contract), [`plan`], [`user`], [`engine::shard`], [`record::ledger`], `docs/measurement.md`.

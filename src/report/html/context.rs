@@ -79,11 +79,16 @@ pub fn each(grid: Grid) -> String {
     if grid.width_s == 1 { "second".to_owned() } else { format!("{} seconds", grid.width_s) }
 }
 
-/// An anchor of a section's chart.
+/// An anchor of a section's chart. Names of ours are told apart by their letters, any others by a checksum too.
 pub fn anchor(topic: &str, name: &str) -> String {
+    const LETTERS: usize = 40;
+    let is_ours = |c: char| c.is_ascii_lowercase() || c == '.';
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let name: String = name.chars().map(plain).take(60).collect();
-    format!("{topic}-{name}")
+    let letters: String = name.chars().map(plain).take(LETTERS).collect();
+    if name.len() <= LETTERS && name.chars().all(is_ours) {
+        return format!("{topic}-{letters}");
+    }
+    format!("{topic}-{letters}-{:08x}", crc32fast::hash(name.as_bytes()))
 }
 
 fn stage(runs: &[Run]) -> Stage {

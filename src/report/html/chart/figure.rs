@@ -123,7 +123,11 @@ fn row(page: &mut Markup, cells: &[String], numbers: &[bool]) {
     page.open("tr", &[]);
     for (place, text) in cells.iter().enumerate() {
         if place == 0 {
-            page.leaf("th", &[("scope", "row")], text);
+            // A row that says more of the one above is set in.
+            let own = text.trim_start();
+            let class = if own.len() < text.len() { "sub" } else { "" };
+            let attributes = [("scope", "row"), ("class", class)];
+            page.leaf("th", &attributes[..if class.is_empty() { 1 } else { 2 }], own);
         } else {
             cell(page, "td", &[], numbers.get(place) == Some(&true), text);
         }

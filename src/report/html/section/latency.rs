@@ -16,20 +16,25 @@ mod heat;
 pub fn write(page: &mut Markup, context: &Context<'_>) {
     section(page, "latency", "Latency over time", |page| {
         page.leaf("p", &[("class", "note")], NOTE);
-        page.open("div", &[("class", "charts")]);
         for name in &context.names {
-            match context.single() {
-                Some(run) => bands(context, run, name).into_iter().for_each(|figure| figure.write(page)),
-                None => overlays(context, name).into_iter().for_each(|figure| figure.write(page)),
+            let figures = figures(context, name);
+            if figures.is_empty() {
+                continue;
             }
-            context
-                .runs
-                .iter()
-                .filter_map(|run| heat(context, run, name))
-                .for_each(|figure| figure.write(page));
+            page.leaf("h3", &[], name);
+            page.open("div", &[("class", "charts")]);
+            figures.into_iter().for_each(|figure| figure.write(page));
+            page.close();
         }
-        page.close();
     });
+}
+
+fn figures(context: &Context<'_>, name: &str) -> Vec<Figure> {
+    let percentiles = match context.single() {
+        Some(run) => bands(context, run, name).into_iter().collect(),
+        None => overlays(context, name),
+    };
+    percentiles.into_iter().chain(context.runs.iter().filter_map(|run| heat(context, run, name))).collect()
 }
 
 const NOTE: &str = "Response time from the intended instant, by the second it was intended in. Percentiles are over all \
@@ -67,24 +72,16 @@ fn bands(context: &Context<'_>, run: &Run, name: &str) -> Option<Figure> {
         counts.into_iter().chain(percentiles).collect()
     });
     let drawn = DRAWN.iter().zip(&lines).filter(|(_, line)| line.iter().any(Option::is_some));
-    let mut keys: Vec<Key> = drawn.map(|((_, label, class), _)| Key::line(class, *label)).collect();
+    let keys: Vec<Key> = drawn.map(|((_, label, class), _)| Key::line(class, *label)).collect();
     let missing = DRAWN.iter().zip(&lines).find(|(_, line)| line.iter().all(Option::is_none));
     let note = missing.map_or_else(String::new, |((quantile, label, _), _)| {
         let needed = (10.0 / (1.0 - quantile.as_fraction())).round() as u64;
-        format!(
-            " No {}-long column has the {} attempts {label} needs.",
-            each(grid).replace(' ', "-"),
-            show_count(needed)
-        )
+        format!(" None has the {} attempts {label} needs.", show_count(needed))
     });
-    keys.retain(|key| !key.text.is_empty());
     Some(Figure {
         id: anchor("latency", name),
         title: format!("{name}: percentiles"),
-        caption: format!(
-            "Over all attempts of each {}; areas lie between p50, p90 and p99.{note}",
-            each(grid)
-        ),
+        caption: format!("Over all attempts of each {}; areas lie between the lines.{note}", each(grid)),
         picture: frame.finish(),
         keys,
         table,

@@ -3,7 +3,7 @@
 use crate::report::html::chart::Table;
 use crate::report::html::context::{Context, section};
 use crate::report::html::markup::Markup;
-use crate::report::runs::Run;
+use crate::report::runs::{Run, operation};
 use crate::report::summary::{
     LEGEND, attention, elsewhere, extended, headliners, held, meaning, objective, observation, quantity,
     remarks, span, subject, tables, window_of,
@@ -30,6 +30,9 @@ pub fn write(page: &mut Markup, context: &Context<'_>) {
     }
     section(page, "figures", "Figures", |page| {
         page.leaf("p", &[("class", "note")], LEGEND);
+        if context.single().is_none() {
+            side_by_side(page, context);
+        }
         context.runs.iter().for_each(|run| {
             heading(page, run, context);
             figures(page, run);
@@ -160,6 +163,19 @@ fn objectives(page: &mut Markup, result: &RunResult) {
     let passed = result.slo.iter().filter(|slo| slo.state == SloState::Passed).count();
     page.leaf("p", &[], &format!("{passed} of {} passed.", result.slo.len()));
     table.write(page, "Objectives");
+}
+
+/// Each operation of all runs, one under the other, over the phases their results sum up.
+fn side_by_side(page: &mut Markup, context: &Context<'_>) {
+    page.leaf("h3", &[], "Side by side, over the measured phases");
+    let mut table = Table::new(&tables::TIMES);
+    for name in &context.names {
+        for run in context.runs {
+            let Some(found) = operation(run, name) else { continue };
+            table.rows.extend(tables::time_rows(&[(&format!("{name}, {}", run.letter), found)]));
+        }
+    }
+    table.write(page, "Response times of all runs");
 }
 
 fn figures(page: &mut Markup, run: &Run) {

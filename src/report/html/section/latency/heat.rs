@@ -39,7 +39,10 @@ pub fn heat(context: &Context<'_>, run: &Run, name: &str) -> Option<Figure> {
     Some(Figure {
         id: anchor(&format!("heat-{}", run.letter.to_ascii_lowercase()), name),
         title,
-        caption: format!("Operations of each {}: the darker a cell, the more took so long.", each(grid)),
+        caption: format!(
+            "Operations of each {}: the stronger its shade, the more took so long; shades begin at the counts below.",
+            each(grid)
+        ),
         picture: frame.finish(),
         keys: keys(most),
         table: table(context, &columns, scale),
