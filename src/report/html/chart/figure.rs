@@ -82,7 +82,8 @@ impl Table {
     /// Which columns hold numbers only, so that these can stand under each other.
     fn numbers(&self) -> Vec<bool> {
         let is_number = |cell: &String| {
-            let first = cell.chars().next();
+            const LONGEST: usize = 14;
+            let first = cell.chars().next().filter(|_| cell.chars().count() <= LONGEST);
             first.is_some_and(|c| c.is_ascii_digit() || matches!(c, '–' | '-' | '>' | '∞'))
         };
         let column =

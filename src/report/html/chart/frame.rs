@@ -14,9 +14,9 @@ use crate::units::show_elapsed;
 pub const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 250.0;
 /// Room for the labels of the upright axis.
-pub const LEFT: f64 = 72.0;
+pub const LEFT: f64 = 84.0;
 /// The right edge of the plot area.
-pub const RIGHT: f64 = WIDTH - 22.0;
+pub const RIGHT: f64 = WIDTH - 30.0;
 /// The upper edge of the plot area.
 pub const TOP: f64 = 28.0;
 /// The lower edge of the plot area.
