@@ -64,6 +64,7 @@ struct Shown<'a> {
     deadline_s: f64,
     slo: Vec<Line<'a>>,
     abort: Vec<Line<'a>>,
+    observe: Vec<String>,
     forecast: Forecast,
     limits: Limits,
 }
@@ -89,6 +90,7 @@ impl<'a> Shown<'a> {
                 .iter()
                 .map(|rule| Line { name: rule.sign.key(), bound: &rule.text })
                 .collect(),
+            observe: profile.observe.iter().map(ToString::to_string).collect(),
             forecast,
             limits,
         }
@@ -117,6 +119,9 @@ pub fn render(
     }
     for rule in &profile.abort {
         writeln!(out, "abort       {} {}", rule.sign.key(), rule.text)?;
+    }
+    for source in &profile.observe {
+        writeln!(out, "observe     {source}")?;
     }
     Ok(())
 }
