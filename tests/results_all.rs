@@ -9,6 +9,8 @@ mod fold;
 mod histogram;
 #[path = "results_all/journal.rs"]
 mod journal;
+#[path = "results_all/observed.rs"]
+mod observed;
 #[path = "results_all/schema.rs"]
 mod schema;
 #[path = "results_all/summary.rs"]

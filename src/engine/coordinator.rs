@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::clock::Epoch;
 use crate::engine::abort::{Glance, Watchdog};
 use crate::engine::aggregate::{Aggregator, Recent};
-use crate::engine::observe;
+use crate::engine::own_use;
 use crate::engine::run::Run;
 use crate::engine::shard::{Message, Peers, Shard, ShardReport};
 use crate::engine::whereabouts::Whereabouts;
@@ -168,7 +168,7 @@ pub fn conduct(
         conductor.ending = Ending::WorkersFailed;
     }
     let now = epoch.now();
-    conductor.aggregator.close_second(now);
+    conductor.aggregator.close_last_second(now);
     let Conductor { aggregator, ending, until, early, .. } = conductor;
     Ok(Ended { aggregator, ending, until, early, worker_errors })
 }
@@ -235,7 +235,7 @@ impl Conductor {
         let workers_alive = self.take_reports(reports);
         let now = self.epoch.now();
         if now >= self.next_second {
-            observe::look(now.second(), &mut self.aggregator.generator);
+            own_use::look(now.second(), &mut self.aggregator.generator);
             let closed = self.aggregator.close_second(now);
             self.watch(now, &closed);
             self.note_recent(closed);

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use xmpp_bench::profile::{
-    ABORT_KEYS, ACTIVITY_KEYS, KeySpec, OBSERVE_KEYS, PHASE_KEYS, PROFILE_KEYS, Presence, Shape, TARGET_KEYS, USERS_KEYS,
+    ABORT_KEYS, ACTIVITY_KEYS, KeySpec, OBSERVE_KEYS, PHASE_KEYS, PROFILE_KEYS, Presence, Shape, TARGET_KEYS,
+    USERS_KEYS,
 };
 
 const BEGIN: &str = "<!-- keys: written by the test `documents` -->\n";

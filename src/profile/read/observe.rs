@@ -63,8 +63,7 @@ const OF_A_PAGE: [&str; 3] = ["metrics", "cpu", "memory"];
 
 /// Reads one table.
 pub(in crate::profile) fn read(mut keys: Keys<'_>, target: Option<&Target>) -> Result<Observe, Reported> {
-    let given: Vec<&str> =
-        ["process", "pid", "prometheus"].into_iter().filter(|key| keys.has(key)).collect();
+    let given: Vec<&str> = ["process", "pid", "prometheus"].into_iter().filter(|key| keys.has(key)).collect();
     if let [first, second, ..] = given[..] {
         let wrong = Wrong::new(format!("and `{first}` exclude each other"));
         return Err(keys.refuse(second, wrong.help("give each source a table of its own: [[observe]]")));
@@ -239,7 +238,7 @@ fn selector(text: &str) -> Result<Selector, Wrong> {
         };
     }
     read.sort();
-    if let Some([(name, _), _]) = read.array_windows().find(|[a, b]| a.0 == b.0) {
+    if let Some([(name, _), _]) = read.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         return Err(Wrong::new(format!("names the label `{name}` twice")).help(HELP));
     }
     Ok(Selector { metric: metric.to_owned(), labels: read })
