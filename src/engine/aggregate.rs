@@ -80,6 +80,12 @@ pub struct Recent {
     pub turns: BTreeMap<u16, TurnTimes>,
 }
 
+impl std::fmt::Debug for Aggregator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Aggregator").field("shards", &self.shards.len()).finish_non_exhaustive()
+    }
+}
+
 impl Aggregator {
     /// Nothing reported yet.
     pub fn new(run: Arc<Run>, totals: Totals, journal: Option<JournalWriter<File>>, shards: usize) -> Self {
@@ -254,6 +260,11 @@ impl Aggregator {
     pub fn keys(&self) -> KeyCache {
         let sum = |pick: fn(&ShardState) -> u64| self.shards.iter().map(pick).sum();
         KeyCache { hits: sum(|shard| shard.keys.0), misses: sum(|shard| shard.keys.1) }
+    }
+
+    /// Bytes read from sockets, and written to them.
+    pub fn bytes(&self) -> (u64, u64) {
+        self.shards.iter().fold((0, 0), |sum, shard| (sum.0 + shard.bytes.0, sum.1 + shard.bytes.1))
     }
 
     /// Users online now.

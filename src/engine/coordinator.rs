@@ -68,6 +68,10 @@ pub struct Standing<'a> {
     pub recent: &'a Recent,
     /// Logins that succeeded, and attempts that failed.
     pub logins: (u64, u64),
+    /// How many seconds have been closed.
+    pub seconds_closed: u64,
+    /// Everything folded so far.
+    pub folded: Option<&'a Aggregator>,
 }
 
 /// What is going on.
@@ -144,6 +148,7 @@ pub fn conduct(
         ending: Ending::Planned,
         early: None,
         watchdog: Watchdog::new(run.abort_rules()),
+        seconds_closed: 0,
     };
     while conductor.turn(&reports, commands) {
         show(&conductor.standing());
@@ -227,6 +232,7 @@ struct Conductor {
     ending: Ending,
     early: Option<String>,
     watchdog: Watchdog,
+    seconds_closed: u64,
 }
 
 impl Conductor {
@@ -239,6 +245,7 @@ impl Conductor {
             let closed = self.aggregator.close_second(now);
             self.watch(now, &closed);
             self.note_recent(closed);
+            self.seconds_closed += 1;
             self.next_second = Offset::from_nanos(u64::from(now.second()) * 1_000_000_000 + 1_500_000_000);
         }
         while let Ok(Command::Interrupt) = commands.try_recv() {
@@ -271,8 +278,13 @@ impl Conductor {
         if self.seconds.len() == RECENT_SECONDS {
             self.seconds.pop_front();
         }
-        let mut shown =
-            Recent { ended: closed.ended, done: closed.done, errors: closed.errors, ..Recent::default() };
+        let mut shown = Recent {
+            ended: closed.ended,
+            done: closed.done,
+            errors: closed.errors,
+            turns: closed.turns.clone(),
+            ..Recent::default()
+        };
         self.seconds.push_back(closed);
         for second in &self.seconds {
             shown.response.merge(&second.response);
@@ -386,6 +398,8 @@ impl Conductor {
             open: self.aggregator.open(),
             recent: &self.recent,
             logins: self.aggregator.logins(),
+            seconds_closed: self.seconds_closed,
+            folded: Some(&self.aggregator),
         }
     }
 }

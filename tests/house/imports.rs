@@ -54,6 +54,7 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("report", &["units", "results", "stats"]),
+    ("live", &["sample", "results"]),
     ("cli", &["*"]),
     ("main", &["cli"]),
 ];
