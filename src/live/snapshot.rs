@@ -45,8 +45,12 @@ pub struct Snapshot {
     pub errors_per_s: u64,
     /// Response time of the last few seconds, median.
     pub response_p50: Option<Duration>,
+    /// Response time of the last few seconds, 90th percentile of the completed.
+    pub response_p90: Option<Duration>,
     /// Response time of the last few seconds, 99th percentile of the completed.
     pub response_p99: Option<Duration>,
+    /// Lag of the last few seconds, 90th percentile.
+    pub lag_p90: Option<Duration>,
     /// Lag of the last few seconds, 99th percentile.
     pub lag_p99: Option<Duration>,
     /// Turn time of the last second, 99th percentile of the worst worker.
