@@ -154,7 +154,7 @@ const LEDGER_COLUMNS: &[&str] = &{
     names
 };
 
-/// What is measured of every login, whatever the activities are.
+/// What is measured of every session's beginning and planned end, whatever the activities are.
 pub const LOGIN_OPERATIONS: &[OperationSpec] = &[
     login("login", "from the intended login to the roster's arrival and initial presence sent"),
     login("login.tcp", "from connect to connected"),
@@ -167,6 +167,10 @@ pub const LOGIN_OPERATIONS: &[OperationSpec] = &[
     login(
         "presence.echo",
         "from initial presence sent to its own copy read; absent where a server sends none",
+    ),
+    login(
+        "logout",
+        "from the intended logout, where users become fewer, to the server's having closed its side",
     ),
 ];
 

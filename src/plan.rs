@@ -4,9 +4,9 @@
 //! generators over the whole population, and a [`Cursor`] hands out one range of users' share of it; all ranges
 //! together are the whole plan, whatever the ranges are.
 //!
-//! A user is **planned online** from [`LOGIN_GRACE`] after its login was due, and away from the end an activity plans for its
-//! session to as long after its planned return. Picks are made among those online and not away; whether the picked one
-//! really is online is for the run to find out, and to count.
+//! A user is **planned online** from [`LOGIN_GRACE`] after its login was due until its logout is, and away from the end an
+//! activity plans for its session to as long after its planned return. Picks are made among those online and not away;
+//! whether the picked one really is online is for the run to find out, and to count.
 //!
 //! It refuses to catch up: what is due is due at its instant, however late the caller asks for it.
 
@@ -24,7 +24,7 @@ pub use rooms::RoomPlan;
 
 use crate::plan::absence::Away;
 use crate::plan::arrivals::{Process, SessionEnds};
-use crate::plan::curve::{RateCurve, UserCurve, Window};
+use crate::plan::curve::{RateCurve, Stay, UserCurve, Window};
 use crate::profile::{Absence, Arrivals, Pace, Planned, Profile, Recipients, SizeDistribution};
 use crate::seed::{Draw, Permutation, Stream};
 use crate::topology::Topology;
@@ -80,8 +80,8 @@ pub enum To {
     },
     /// Nobody: the sender's session ends.
     Away {
-        /// When its next one is to begin.
-        until: Offset,
+        /// When its next one is to begin; none where the user is planned to have logged out by then.
+        until: Option<Offset>,
         /// Without a word, instead of by closing its stream.
         cut: bool,
     },
@@ -107,10 +107,11 @@ pub struct PhaseWindow {
     pub measured: bool,
 }
 
-/// Who logs in when, and who is planned online.
+/// Who logs in and out when, and who is planned online.
 #[derive(Clone, Debug)]
 pub struct Population {
     groups: Vec<GroupCurve>,
+    peak: u32,
     topology: Arc<Topology>,
 }
 
@@ -173,7 +174,7 @@ impl Plan {
         self.seed
     }
 
-    /// Who logs in when.
+    /// Who logs in and out when.
     pub const fn population(&self) -> &Population {
         &self.population
     }
@@ -258,7 +259,9 @@ impl Plan {
             Recipients::Oneself => {
                 let absence = plan.absence.as_ref()?;
                 let (cut, length) = absence::draw(absence, &mut draw);
-                To::Away { until: at + length, cut }
+                let logout = self.population.stay_of(sender, at)?.logout;
+                let until = Some(at + length).filter(|until| logout.is_none_or(|logout| *until < logout));
+                To::Away { until, cut }
             }
         };
         let size = plan.size.map_or(0, |size| size.sample(&mut draw));
@@ -291,41 +294,57 @@ impl Population {
             let mut draw = Draw::new(seed, Stream::login_order(index as u16), 0);
             GroupCurve { first: group.first, curve, order: Permutation::new(group.count, &mut draw) }
         });
-        Self { groups: groups.collect(), topology }
+        Self { groups: groups.collect(), peak: profile.peak_online(), topology }
     }
 
-    /// How many logins the run plans.
-    pub fn logins(&self) -> u32 {
-        self.groups.iter().map(|group| group.curve.total()).sum()
+    /// The most users it has logged in at once.
+    pub const fn peak(&self) -> u32 {
+        self.peak
     }
 
-    /// When a user's first login is due; `None` if the run never needs it.
-    pub fn login_at(&self, user: u32) -> Option<Offset> {
+    /// A user's stays, in time order: when its logins are due, and its logouts.
+    pub fn stays_of(&self, user: u32) -> impl Iterator<Item = Stay> + '_ {
         let group = self.group_of(user);
-        group.curve.login_at(group.order.invert(user - group.first))
+        group.curve.stays(group.rank_of(user))
+    }
+
+    /// The stay that an instant lies in.
+    pub fn stay_of(&self, user: u32, at: Offset) -> Option<Stay> {
+        self.stays_of(user).find(|stay| stay.contains(at))
     }
 
     /// The logins of users `first..end` in time order.
     pub fn logins_of(&self, first: u32, end: u32) -> Vec<(Offset, u32)> {
-        let mut logins: Vec<(Offset, u32)> =
-            (first..end).filter_map(|user| Some((self.login_at(user)?, user))).collect();
-        logins.sort_unstable();
-        logins
+        in_order((first..end).flat_map(|user| self.stays_of(user).map(move |stay| (stay.login, user))))
+    }
+
+    /// Their logouts, likewise.
+    pub fn logouts_of(&self, first: u32, end: u32) -> Vec<(Offset, u32)> {
+        in_order(
+            (first..end)
+                .flat_map(|user| self.stays_of(user).filter_map(move |stay| Some((stay.logout?, user)))),
+        )
+    }
+
+    /// How many users are planned to have logged in and not out at `at`.
+    pub fn logged_in(&self, at: Offset) -> u32 {
+        self.groups.iter().map(|group| group.curve.logged_in(at)).sum()
     }
 
     /// How many users are planned online at `at`.
     pub fn planned_online(&self, at: Offset) -> u32 {
-        self.groups.iter().map(|group| group.curve.logins_due(at - LOGIN_GRACE)).sum()
+        self.groups.iter().map(|group| group.planned_online(at)).sum()
     }
 
     fn is_planned_online(&self, user: u32, at: Offset) -> bool {
-        self.login_at(user).is_some_and(|login| login + LOGIN_GRACE <= at)
+        let group = self.group_of(user);
+        group.rank_of(user) < group.planned_online(at)
     }
 
     /// The planned-online user of this rank, ranks counted through the groups in order.
     fn online_user(&self, mut rank: u32, at: Offset) -> u32 {
         for group in &self.groups {
-            let online = group.curve.logins_due(at - LOGIN_GRACE);
+            let online = group.planned_online(at);
             if rank < online {
                 return group.first + group.order.apply(rank);
             }
@@ -367,6 +386,23 @@ impl Population {
     }
 }
 
+impl GroupCurve {
+    /// The place of one of its users among its comings.
+    fn rank_of(&self, user: u32) -> u32 {
+        self.order.invert(user - self.first)
+    }
+
+    fn planned_online(&self, at: Offset) -> u32 {
+        self.curve.logged_in_throughout(at - LOGIN_GRACE, at)
+    }
+}
+
+fn in_order(turns: impl Iterator<Item = (Offset, u32)>) -> Vec<(Offset, u32)> {
+    let mut turns: Vec<(Offset, u32)> = turns.collect();
+    turns.sort_unstable();
+    turns
+}
+
 fn process<A: Planned>(profile: &Profile<A>, index: usize, seed: u64, population: &Population) -> Process {
     let activity = index as u16;
     let plan = &profile.activities[index];
@@ -377,18 +413,15 @@ fn process<A: Planned>(profile: &Profile<A>, index: usize, seed: u64, population
             let order = Permutation::new(population, &mut draw);
             Process::Habit { period, order, population, end: profile.end_of_phases() }
         }
-        Pace::Session(length) => {
-            let users = profile.users();
-            Process::Sessions(SessionEnds {
-                seed,
-                activity,
-                length,
-                absence: plan.activity.absence().copied(),
-                logins: population.logins_of(0, users).into(),
-                population: users,
-                end: profile.end_of_phases(),
-            })
-        }
+        Pace::Session(length) => Process::Sessions(SessionEnds {
+            seed,
+            activity,
+            length,
+            absence: plan.activity.absence().copied(),
+            population: population.clone(),
+            users: profile.users(),
+            end: profile.end_of_phases(),
+        }),
         Pace::Total(_) | Pace::PerUser(_) => Process::Rate {
             seed,
             activity,

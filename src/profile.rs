@@ -134,7 +134,7 @@ impl<A> Profile<A> {
 
     /// The most users ever online, over all groups.
     pub fn peak_online(&self) -> u32 {
-        self.phases.last().map_or(0, Phase::online_total)
+        self.phases.iter().map(Phase::online_total).max().unwrap_or(0)
     }
 
     /// The factor on `pace` at the beginning of a phase (by position).

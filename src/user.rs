@@ -134,6 +134,8 @@ pub enum Report {
     },
     /// How its channel was secured.
     Secured(Box<Secured>),
+    /// It was asked to leave in good order, and this is what came of it. [`Report::Ended`] follows when its channel is gone.
+    Farewell(Farewell),
     /// Its stream is gone and it is idle.
     Ended {
         /// It had been online.
@@ -143,6 +145,17 @@ pub enum Report {
         /// A new login may fare better.
         may_retry: bool,
     },
+}
+
+/// How a session ended that was closed in good order (RFC 6120 §4.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// The server closed its side too: by its closing tag, or by ending the connection. Or nothing was waited for.
+    Answered,
+    /// The connection broke first.
+    Broken(ErrorClass),
+    /// The server was not waited for any longer.
+    Unanswered,
 }
 
 /// What a login begins with.
@@ -175,8 +188,10 @@ enum State {
     Idle,
     Login(Box<Login>),
     Online(Session),
-    /// Our closing tag is out; the end of the channel is awaited.
+    /// Our closing tag is out; the server's, then the end of the channel are awaited.
     Leaving,
+    /// Nothing more is expected of the stream; the end of the channel is awaited.
+    Left,
     /// Broken and told so; the end of the channel is awaited.
     Failed(Ending),
 }
@@ -234,7 +249,17 @@ impl User {
     pub fn cut(&mut self, near: &Surroundings<'_>, out: &mut Said<'_>) {
         if self.is_online() {
             out.wire.request(Request::Close(near.channel, CloseMode::Reset));
-            self.state = State::Leaving;
+            self.state = State::Left;
+            out.reports.push(Report::Farewell(Farewell::Answered));
+        }
+    }
+
+    /// Leaves without the server's closing tag: it had its time.
+    pub fn stop_waiting(&mut self, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        if matches!(self.state, State::Leaving) {
+            out.wire.request(Request::Close(near.channel, CloseMode::Reset));
+            self.state = State::Left;
+            out.reports.push(Report::Farewell(Farewell::Unanswered));
         }
     }
 
@@ -243,15 +268,14 @@ impl User {
         match &self.state {
             State::Online(_) => {
                 self.write(near.channel, out.wire, header::write_close);
-                out.wire.request(Request::Close(near.channel, CloseMode::Finish));
                 self.state = State::Leaving;
             }
             State::Login(login) => {
                 out.reports.extend(login.broken_off(near));
                 out.wire.request(Request::Close(near.channel, CloseMode::Reset));
-                self.state = State::Leaving;
+                self.state = State::Left;
             }
-            State::Idle | State::Leaving | State::Failed(_) => {}
+            State::Idle | State::Leaving | State::Left | State::Failed(_) => {}
         }
     }
 
@@ -296,7 +320,14 @@ impl User {
 
     fn handle_item(&mut self, item: &Item<'_>, near: &Surroundings<'_>, out: &mut Said<'_>) -> Flow {
         match (&mut self.state, item) {
-            (State::Idle | State::Failed(_), _) => Flow::Stop,
+            (State::Idle | State::Left | State::Failed(_), _) => Flow::Stop,
+            (State::Leaving, Item::Close) => {
+                out.reports.push(Report::Farewell(Farewell::Answered));
+                out.wire.request(Request::Close(near.channel, CloseMode::Finish));
+                self.state = State::Left;
+                Flow::Stop
+            }
+            // What was on its way to it is not read any more: nobody says it came.
             (State::Leaving, _) => Flow::Continue,
             (State::Login(_), Item::Close) => {
                 self.during_login(near, out, Login::handle_close_tag);
@@ -403,11 +434,17 @@ impl User {
     /// Something broke: it is reported now, the channel is ended, and [`Report::Ended`] follows when it is gone.
     fn fail(&mut self, fault: Fault, may_retry: bool, near: &Surroundings<'_>, out: &mut Said<'_>) {
         let class = fault.class;
-        if let State::Login(login) = &self.state {
-            out.reports.extend(login.failed(class, near));
-        }
         out.reports.push(Report::Fault(fault));
         out.wire.request(Request::Close(near.channel, CloseMode::Finish));
+        match &self.state {
+            State::Login(login) => out.reports.extend(login.failed(class, near)),
+            State::Leaving => {
+                out.reports.push(Report::Farewell(Farewell::Broken(class)));
+                self.state = State::Left;
+                return;
+            }
+            _ => {}
+        }
         self.state = State::Failed(Ending { was_online: self.is_online(), class, may_retry });
     }
 
@@ -419,7 +456,14 @@ impl User {
         };
         let ended = match state {
             State::Idle => return,
-            State::Leaving => Report::Ended { was_online: false, class: None, may_retry: false },
+            State::Left => Report::Ended { was_online: false, class: None, may_retry: false },
+            State::Leaving => {
+                out.reports.push(Report::Farewell(match cause {
+                    CloseCause::Finished | CloseCause::Truncated => Farewell::Answered,
+                    _ => Farewell::Broken(closed_fault(cause, step).class),
+                }));
+                Report::Ended { was_online: false, class: None, may_retry: false }
+            }
             State::Failed(Ending { was_online, class, may_retry }) => {
                 Report::Ended { was_online, class: Some(class), may_retry }
             }

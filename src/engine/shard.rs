@@ -4,10 +4,11 @@
 //! A shard handles one due thing per call of [`Machine::handle_timeout`], so that every operation is offered at the instant
 //! its bytes really are handed over: lateness is lag, and not hidden in a batch.
 //!
-//! What is due goes in this order: the second's tick (so that a shard that can't keep up still reports), planned actions, then
+//! What is due goes in this order: the second's tick (so that a shard that can't keep up still reports), planned actions and logouts, then
 //! joins of rooms, logins and retries. Logins wait for others' messages, never the other way round.
 //!
-//! Carrying out what is planned lives in `act`, rooms in `rooms`, logins in `logins`; this file is the life around them.
+//! Carrying out what is planned lives in `act`, rooms in `rooms`, logins in `logins`, ends of sessions in `leaving`; this file is the
+//! life around them.
 //!
 //! Life: running → stopping (no new operations; users stay online; the ledger settles) → leaving (streams are closed) →
 //! finished. The coordinator moves all shards through it together, because a shard whose own account is settled still reads
@@ -17,6 +18,7 @@
 //! its last byte; notes of one reader reach an owner in the order they were read.
 
 mod act;
+mod leaving;
 mod logins;
 mod report;
 mod rooms;
@@ -31,7 +33,7 @@ pub use report::{RoomOrder, ShardReport};
 
 use crate::engine::reach;
 use crate::engine::run::Run;
-use crate::engine::shard::act::Leaving;
+use crate::engine::shard::leaving::Leavings;
 use crate::engine::shard::logins::Logins;
 use crate::engine::shard::report::Occasion;
 use crate::engine::shard::rooms::Stays;
@@ -93,8 +95,7 @@ pub struct Shard {
     logins: Logins,
     settling: Settling,
     stays: Stays,
-    /// Whose session ends by plan, until it has.
-    leaving: HashMap<u32, Leaving>,
+    leavings: Leavings,
     /// Who should see whose presence and, by the server's roster, does not: the changing one and its contact.
     unsubscribed: HashSet<(u32, u32)>,
     recorder: Recorder,
@@ -246,7 +247,7 @@ impl Shard {
             logins: Logins::new(&run, &range),
             settling: Settling::default(),
             stays: Stays::default(),
-            leaving: HashMap::new(),
+            leavings: Leavings::new(&run, &range),
             unsubscribed: HashSet::new(),
             recorder: Recorder::new(run.ledger_config(&range, capacity)),
             written: Written::default(),
@@ -266,7 +267,7 @@ impl Shard {
         self.recorder.open() == 0
             && self.voided.is_empty()
             && self.peers.is_flushed()
-            && self.leaving.is_empty()
+            && self.leavings.is_empty()
             && !self.logins.any_under_way()
     }
 
@@ -305,8 +306,7 @@ impl Shard {
             Report::Note(mut note) => {
                 // Only now: what came before it in the same read may have begun a stay.
                 if let Note::Arrive(arrive) = &mut note {
-                    let has_settled = self.whereabouts.is_online(user);
-                    arrive.since = if has_settled { self.since[channel.0 as usize] } else { now };
+                    arrive.since = self.there_since(now, user, arrive.place);
                 }
                 self.stays.heed_note(&note, &self.run);
                 self.heed_answer(&note);
@@ -332,23 +332,41 @@ impl Shard {
                 self.settling.heard_echo();
                 self.settle_user(now, channel.0);
             }
-            Report::Ended { was_online, may_retry, class } => {
-                let ours = matches!(class, Some(ErrorClass::Local | ErrorClass::Misuse));
+            Report::Farewell(farewell) => self.heed_farewell(now, user, farewell),
+            Report::Ended { class: None, .. } => {
+                self.whereabouts.set(user, Presence::Offline);
+                self.written.forget(channel);
+                self.logins.left(channel.0);
+            }
+            Report::Ended { was_online, may_retry, class: Some(class) } => {
+                let ours = matches!(class, ErrorClass::Local | ErrorClass::Misuse);
                 if was_online {
                     self.go_offline(now, user);
                 } else {
-                    self.watch.logins.1 += u64::from(class.is_some());
-                    self.watch.hopeless_logins += u64::from(class.is_some() && !may_retry);
+                    self.watch.logins.1 += 1;
+                    self.watch.hopeless_logins += u64::from(!may_retry);
                 }
                 self.whereabouts.set(user, if ours { Presence::OfflineByUs } else { Presence::Offline });
                 self.written.forget(channel);
-                if self.has_left(now, user) {
-                    return self.logins.left(channel.0);
-                }
                 let again = may_retry && self.life == Life::Running;
-                self.logins.ended(now, channel.0, again.then(|| self.run.plan.end()));
+                self.logins.ended(now, channel.0, self.stay_end(now, user.0).filter(|_| again));
             }
         }
+    }
+
+    /// Until when a user is planned logged in; none if it is not now.
+    fn stay_end(&self, now: Offset, user: u32) -> Option<Offset> {
+        let stay = self.run.plan.population().stay_of(user, now)?;
+        Some(stay.logout.unwrap_or(Offset::MAX).min(self.run.plan.end()))
+    }
+
+    /// Since when a user is there to be sent what comes from a place: its session, and its stay if it is a room.
+    fn there_since(&self, now: Offset, user: UserIndex, place: Place) -> Offset {
+        if !self.whereabouts.is_online(user) {
+            return now;
+        }
+        let session = self.since[(user.0 - self.range.start) as usize];
+        session.max(self.stays.changed(&self.run, user, place).unwrap_or(Offset::ZERO))
     }
 
     /// A user's session is over, or about to be: nothing is owed to it any more, and what was is in doubt.
@@ -405,6 +423,19 @@ impl Shard {
         }
     }
 
+    /// Does the next thing planned if it is due: an action, or a logout. Returns whether it was.
+    fn take_planned(&mut self, now: Offset, out: &mut Outbox) -> bool {
+        let first = self.cursor.peek().map_or(now, |action| action.at.min(now));
+        if let Some((intended, local)) = self.leavings.take_logout(first) {
+            self.log_out(now, intended, local, out);
+        } else if let Some(action) = self.cursor.take_due(now) {
+            self.act(now, &action, out);
+        } else {
+            return false;
+        }
+        true
+    }
+
     /// Begins, or gives up, whatever login business is due.
     fn attend_logins(&mut self, now: Offset, out: &mut Outbox) {
         if let Some((local, intended)) = self.logins.take_due(now) {
@@ -414,6 +445,11 @@ impl Shard {
             if !self.users[local as usize].is_idle() {
                 // Back before its last session is quite gone.
                 return self.logins.put_off(now, local, intended);
+            }
+            if self.stay_end(now, user).is_none() {
+                // Held back until its logout was due.
+                let group = run.group_of(user).id;
+                return self.recorder.unsent(run.login_operations.login, group, intended, Unsent::LoggedOut);
             }
             let timeout = now + run.group_of(user).login_timeout;
             self.logins.began(local, timeout);
@@ -453,6 +489,7 @@ impl Shard {
             let operation = run.activities[usize::from(action.activity)].operation();
             self.recorder.unsent(operation, run.group_of(action.sender).id, action.at, Unsent::Stopped);
         }
+        self.stop_logouts(until);
         self.stop_joins(until);
         for (local, intended) in self.logins.stop(until) {
             let group = run.group_of(self.range.start + local).id;
@@ -468,7 +505,7 @@ impl Shard {
         self.stop(now);
         self.spread_voids(now);
         self.recorder.settle(interrupted);
-        self.settle_leaving(now);
+        self.settle_leaving();
         self.life = Life::Leaving { until: now + LEAVE_TIMEOUT };
         for local in 0..self.users.len() {
             let user = UserIndex(self.range.start + local as u32);
@@ -506,10 +543,11 @@ impl Machine for Shard {
         if self.voids_due().is_some_and(|due| due <= now) {
             return self.spread_voids(now - VOID_DELAY);
         }
-        if self.life == Life::Running
-            && let Some(action) = self.cursor.take_due(now)
-        {
-            return self.act(now, &action, out);
+        if self.life == Life::Running && self.take_planned(now, out) {
+            return;
+        }
+        if self.give_up_leaving(now, out) {
+            return;
         }
         if let Some(local) = self.settling.take_due(now) {
             return self.settle_if_still(now, local);
@@ -523,11 +561,13 @@ impl Machine for Shard {
     }
 
     fn poll_timeout(&self) -> Option<Offset> {
-        let action = self.cursor.peek().map(|action| action.at).filter(|_| self.life == Life::Running);
+        let planned = [self.cursor.peek().map(|action| action.at), self.leavings.next_logout()];
+        let planned = planned.into_iter().flatten().min().filter(|_| self.life == Life::Running);
         let until = if let Life::Leaving { until } = self.life { Some(until) } else { None };
         let watch = &self.watch;
+        let limit = self.leavings.next_limit();
         let own = [self.settling.next(), self.stays.next(), self.voids_due(), Some(watch.next_tick)];
-        [action, self.logins.next(), until].into_iter().chain(own).flatten().min()
+        [planned, self.logins.next(), limit, until].into_iter().chain(own).flatten().min()
     }
 }
 

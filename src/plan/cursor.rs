@@ -55,7 +55,10 @@ impl Cursor {
             }
             let action = self.plan.complete(index, number, at, choice, &self.away);
             if let Some(Action { sender, to: To::Away { until, .. }, .. }) = action {
-                self.away.add(sender, at, until + LOGIN_GRACE);
+                // Whoever has no return of its own is away until it is logged out.
+                let back = until.map(|until| until + LOGIN_GRACE);
+                let logout = || self.plan.population.stay_of(sender, at)?.logout;
+                self.away.add(sender, at, back.or_else(logout).unwrap_or(Offset::MAX));
             }
             self.next = action.filter(|_| is_ours);
         }

@@ -365,8 +365,11 @@ fn read_drain(keys: &mut Keys<'_>, deadline: Option<Duration>) -> Result<Duratio
 fn check_whole<A: Planned>(profile: &Profile<A>, keys: &Keys<'_>) -> Result<(), Reported> {
     let Vocabulary { run_max, .. } = *keys.vocabulary();
     let length = profile.end_of_phases().since(crate::units::Offset::ZERO) + profile.drain;
-    let measured: Vec<&Phase> = profile.phases.iter().filter(|phase| phase.measure).collect();
-    let nobody = measured.iter().find(|phase| phase.online_total() == 0);
+    let before = std::iter::once(0).chain(profile.phases.iter().map(Phase::online_total));
+    let with_most =
+        profile.phases.iter().zip(before).map(|(phase, before)| (phase, before.max(phase.online_total())));
+    let measured: Vec<(&Phase, u32)> = with_most.filter(|(phase, _)| phase.measure).collect();
+    let nobody = measured.iter().find(|(_, most)| *most == 0);
     let pairs = profile
         .activities
         .iter()
@@ -376,7 +379,7 @@ fn check_whole<A: Planned>(profile: &Profile<A>, keys: &Keys<'_>) -> Result<(), 
         Join::Phase(name, _) if !phase_names.contains(&name.as_str()) => Some(name),
         _ => None,
     });
-    let single = measured.iter().find(|phase| pairs && phase.online_total() < 2);
+    let single = measured.iter().find(|(_, most)| pairs && *most < 2);
     let wrong = if measured.is_empty() {
         Wrong::new("no phase is measured: the run would measure nothing")
             .help("set measure = true in one of them")
@@ -387,7 +390,7 @@ fn check_whole<A: Planned>(profile: &Profile<A>, keys: &Keys<'_>) -> Result<(), 
             show_duration(run_max)
         ))
         .help("a longer run's instants cannot be told apart by the tokens in its messages")
-    } else if let Some(phase) = nobody {
+    } else if let Some((phase, _)) = nobody {
         Wrong::new(format!("phase `{}` is measured, but nobody is online in it", phase.name))
             .help("set `users` in it or before")
     } else if let Some(name) = nowhere {
@@ -395,7 +398,7 @@ fn check_whole<A: Planned>(profile: &Profile<A>, keys: &Keys<'_>) -> Result<(), 
             "has no phase `{name}`, from which on an activity's users are to join their rooms"
         ))
         .help(format!("`join` is \"login\" or one of: {}", phase_names.join(", ")))
-    } else if let Some(phase) = single {
+    } else if let Some((phase, _)) = single {
         Wrong::new(format!(
             "phase `{}` is measured with one user online, and an activity needs two",
             phase.name

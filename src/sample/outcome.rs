@@ -40,6 +40,7 @@ impl Outcome {
         Self::Unsent(Unsent::QueueFull),
         Self::Unsent(Unsent::OurLimit),
         Self::Unsent(Unsent::Stopped),
+        Self::Unsent(Unsent::LoggedOut),
         Self::Indeterminate(Indeterminate::RecipientStream),
         Self::Indeterminate(Indeterminate::RecipientStay),
         Self::Indeterminate(Indeterminate::SenderStream),
@@ -149,6 +150,8 @@ pub enum Unsent {
     OurLimit,
     /// It was due when the run stopped, and we had not got round to it.
     Stopped,
+    /// A login held back, by its group's ceiling or by a last session that would not end, until its user's logout was due.
+    LoggedOut,
 }
 
 impl Unsent {
@@ -166,6 +169,7 @@ impl Unsent {
             Self::QueueFull => "unsent-queue-full",
             Self::OurLimit => "unsent-our-limit",
             Self::Stopped => "unsent-stopped",
+            Self::LoggedOut => "unsent-logged-out",
         }
     }
 }
@@ -247,7 +251,8 @@ mod tests {
             Outcome::Unsent(Unsent::NotSubscribed) => Outcome::Unsent(Unsent::QueueFull),
             Outcome::Unsent(Unsent::QueueFull) => Outcome::Unsent(Unsent::OurLimit),
             Outcome::Unsent(Unsent::OurLimit) => Outcome::Unsent(Unsent::Stopped),
-            Outcome::Unsent(Unsent::Stopped) => Outcome::Indeterminate(Indeterminate::RecipientStream),
+            Outcome::Unsent(Unsent::Stopped) => Outcome::Unsent(Unsent::LoggedOut),
+            Outcome::Unsent(Unsent::LoggedOut) => Outcome::Indeterminate(Indeterminate::RecipientStream),
             Outcome::Indeterminate(Indeterminate::RecipientStream) => {
                 Outcome::Indeterminate(Indeterminate::RecipientStay)
             }

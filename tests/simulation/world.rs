@@ -20,7 +20,7 @@ use xmpp_bench::machine::{
 };
 use xmpp_bench::net::{DriverStats, Host, Turn};
 use xmpp_bench::profile::{Files, Input, Profile};
-use xmpp_bench::sample::{Fault, LedgerCounts, LedgerKind, OperationId, Sample};
+use xmpp_bench::sample::{Fault, LedgerCounts, LedgerKind, OperationId, Outcome, Sample};
 use xmpp_bench::server::truth::Line;
 use xmpp_bench::server::{Population, Server, ServerOptions};
 use xmpp_bench::units::Offset;
@@ -46,6 +46,8 @@ pub struct World {
     pub truth: Vec<Line>,
     keys: HashMap<Vec<u8>, Vec<u8>>,
     operations: Vec<&'static str>,
+    /// From now on the server closes neither its streams nor its connections.
+    pub never_closes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -123,6 +125,7 @@ impl World {
             truth: Vec::new(),
             keys: HashMap::new(),
             operations,
+            never_closes: false,
         }
     }
 
@@ -130,6 +133,15 @@ impl World {
     pub fn operation(&self, name: &str) -> OperationId {
         let index = self.operations.iter().position(|operation| *operation == name);
         OperationId(index.unwrap_or_else(|| panic!("no operation {name}")) as u16)
+    }
+
+    /// How many attempts at an operation ended so.
+    pub fn ended(&self, name: &str, outcome: Outcome) -> usize {
+        let operation = self.operation(name);
+        self.samples
+            .iter()
+            .filter(|sample| sample.operation == operation && sample.outcome == outcome)
+            .count()
     }
 
     /// Everything up to and including `until`.
@@ -243,7 +255,9 @@ impl World {
                     let written = self.links.written.entry((side, channel.0)).or_default();
                     *written += bytes.len() as u64;
                     sent.push((channel, *written));
-                    if let Some(other) = self.links.other(side, channel.0) {
+                    let is_withheld =
+                        self.never_closes && side == Side::Server && bytes.ends_with(b"</stream:stream>");
+                    if let Some(other) = self.links.other(side, channel.0).filter(|_| !is_withheld) {
                         self.queue_up(self.now + LATENCY, side.opposite(), other, Payload::Data(bytes));
                     }
                 }
@@ -272,6 +286,7 @@ impl World {
                     self.keys.entry(id).or_insert_with(|| xmpp_bench::net::derive::derive(&job)).clone();
                 self.queue_up(self.now, side, channel.0, Payload::Derived(key));
             }
+            Request::Close(..) if self.never_closes && side == Side::Server => {}
             Request::Close(channel, mode) => {
                 let other = self.links.other(side, channel.0);
                 self.queue_up(self.now, side, channel.0, Payload::Closed(CloseCause::Asked));
