@@ -133,10 +133,10 @@ impl Aggregator {
         for sample in &report.log.samples {
             let phase = self.run.phase_of(sample.intended);
             self.totals.record(phase, sample);
-            if matches!(sample.outcome, Outcome::Unsent(reason) if reason.is_ours()) {
-                self.unsent_ours[phase] += 1;
-            }
+            // Logins are asked for beside the load that is judged: neither side of its shares has them.
             if usize::from(sample.operation.0) >= crate::activity::LOGIN_OPERATIONS.len() {
+                self.unsent_ours[phase] +=
+                    u64::from(matches!(sample.outcome, Outcome::Unsent(reason) if reason.is_ours()));
                 self.recent.take(sample);
             }
         }

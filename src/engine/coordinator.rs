@@ -393,7 +393,7 @@ impl Conductor {
             phase,
             phase_number: (index.map_or(0, |index| index + 1), phases.len()),
             window,
-            online: (self.aggregator.online(), self.run.plan.population().peak()),
+            online: (self.aggregator.online(), self.run.plan.population().ever_logged_in()),
             asked_per_second: asked,
             open: self.aggregator.open(),
             recent: &self.recent,

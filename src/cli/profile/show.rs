@@ -166,7 +166,7 @@ fn phases(phases: &[PhaseForecast], width: u16) -> Table {
             phase.name.clone(),
             seconds(phase.end_s - phase.start_s),
             from_to(&show_count(phase.users.0.into()), &show_count(phase.users.1.into())),
-            rate(phase.logins_per_s),
+            turns(phase),
             from_to(&rate(first), &rate(last)),
             show_count(phase.operations.round() as u64),
             phase.factor.to_string(),
@@ -176,6 +176,15 @@ fn phases(phases: &[PhaseForecast], width: u16) -> Table {
     align(&mut rows, 1);
     left(&mut rows, header.len() - 1);
     rows
+}
+
+/// Logins per second, and logouts where there are any.
+fn turns(phase: &PhaseForecast) -> String {
+    match (phase.logins_per_s, phase.logouts_per_s) {
+        (logins, 0.0) => rate(logins),
+        (0.0, logouts) => format!("{} out", rate(logouts)),
+        (logins, logouts) => format!("{} in, {} out", rate(logins), rate(logouts)),
+    }
 }
 
 /// `0 → 1,000`, or one of them where they are the same.
