@@ -28,7 +28,12 @@ fn full() -> Snapshot {
         lag: Classic::of(&histogram),
     };
     Snapshot {
-        facts: Arc::new(Facts { version: "0.1.0".into(), profile: "a\\b".into(), target: "loopback:".into(), length_s: 30.0 }),
+        facts: Arc::new(Facts {
+            version: "0.1.0".into(),
+            profile: "a\\b".into(),
+            target: "loopback:".into(),
+            length_s: 30.0,
+        }),
         elapsed_s: 12.5,
         stage: "phases",
         phase: "steady".to_owned(),
@@ -61,7 +66,9 @@ fn full() -> Snapshot {
 
 /// The metric a sample's name belongs to.
 fn family(name: &str) -> Option<&'static str> {
-    let of = |name: &str| METRICS.iter().find(|metric| metric.name == name).map(|metric| (metric.name, metric.kind));
+    let of = |name: &str| {
+        METRICS.iter().find(|metric| metric.name == name).map(|metric| (metric.name, metric.kind))
+    };
     let parts = ["_bucket", "_sum", "_count"].into_iter().filter_map(|suffix| name.strip_suffix(suffix));
     let histogram = parts.filter_map(of).find(|(_, kind)| *kind == Kind::Histogram);
     of(name).filter(|(_, kind)| *kind != Kind::Histogram).or(histogram).map(|(name, _)| name)
@@ -110,7 +117,8 @@ fn the_document_lists_every_metric() {
     for metric in METRICS {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         let labels = if labels.is_empty() { "–".to_owned() } else { labels.join(", ") };
-        let _ = writeln!(table, "| `{}` | {} | {labels} | {} |", metric.name, metric.kind.as_str(), metric.help);
+        let _ =
+            writeln!(table, "| `{}` | {} | {labels} | {} |", metric.name, metric.kind.as_str(), metric.help);
     }
     table.push('\n');
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/live.md");
@@ -150,7 +158,8 @@ fn every_query_of_the_dashboard_asks_for_what_is_served() {
             check_labels(query, METRICS.iter().find(|metric| metric.name == family).unwrap().labels);
         }
     }
-    let shown: BTreeSet<_> = METRICS.iter().map(|metric| metric.name).filter(|name| *name != "xmpp_bench_info").collect();
+    let shown: BTreeSet<_> =
+        METRICS.iter().map(|metric| metric.name).filter(|name| *name != "xmpp_bench_info").collect();
     assert_eq!(asked, shown, "the dashboard shows all of them");
 }
 
@@ -158,7 +167,8 @@ fn every_query_of_the_dashboard_asks_for_what_is_served() {
 fn check_labels(query: &str, labels: &[&str]) {
     let known = |label: &str| labels.contains(&label) || ["job", "le"].contains(&label);
     let braces = query.split('{').skip(1).map(|rest| rest.split('}').next().unwrap());
-    let matched = braces.flat_map(|inside| inside.split(',')).map(|one| one.split(['=', '!']).next().unwrap());
+    let matched =
+        braces.flat_map(|inside| inside.split(',')).map(|one| one.split(['=', '!']).next().unwrap());
     let grouped = query.split("by (").skip(1).flat_map(|rest| rest.split(')').next().unwrap().split(','));
     for label in matched.chain(grouped) {
         assert!(known(label.trim()), "`{label}` is no label of it: {query}");
@@ -204,9 +214,15 @@ fn page_scrape_and_health_are_served_and_the_rest_is_refused() {
     assert!(get(address, "/metrics").starts_with("HTTP/1.1 200"), "nothing yet is no error");
     live.publish(full());
     let page = get(address, "/");
-    assert!(page.contains("content-type: text/html") && page.ends_with("</html>\n") || page.contains("new EventSource(\"/events\")"));
+    assert!(
+        page.contains("content-type: text/html") && page.ends_with("</html>\n")
+            || page.contains("new EventSource(\"/events\")")
+    );
     let scrape = get(address, "/metrics");
-    assert!(scrape.contains("content-type: text/plain; version=0.0.4") && scrape.contains("\nxmpp_bench_users_online 99\n"));
+    assert!(
+        scrape.contains("content-type: text/plain; version=0.0.4")
+            && scrape.contains("\nxmpp_bench_users_online 99\n")
+    );
     assert!(get(address, "/healthz").ends_with("\r\n\r\nok\n"));
     for (request, status) in [
         ("GET /else HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
@@ -224,7 +240,9 @@ fn page_scrape_and_health_are_served_and_the_rest_is_refused() {
 #[test]
 fn the_page_needs_nothing_from_elsewhere() {
     let page = include_str!("../src/live/page.html").replace("http://www.w3.org/2000/svg", "");
-    for foreign in ["http://", "https://", "//cdn", "@import", "url(", "<script src", "<link rel=\"stylesheet\""] {
+    for foreign in
+        ["http://", "https://", "//cdn", "@import", "url(", "<script src", "<link rel=\"stylesheet\""]
+    {
         assert!(!page.contains(foreign), "{foreign}");
     }
 }

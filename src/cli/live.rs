@@ -26,7 +26,9 @@ impl FromStr for LiveAddress {
         let local = |port: &str| Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port.parse().ok()?));
         let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
         let address = local(port).or_else(|| text.parse().ok());
-        address.map(Self).ok_or_else(|| "write a port (9464) or an address and a port (127.0.0.1:9464)".to_owned())
+        address
+            .map(Self)
+            .ok_or_else(|| "write a port (9464) or an address and a port (127.0.0.1:9464)".to_owned())
     }
 }
 
@@ -192,7 +194,10 @@ mod tests {
     #[test]
     fn an_address_is_loopback_unless_another_is_spelled_out() {
         for text in ["9464", ":9464", "localhost:9464", "127.0.0.1:9464"] {
-            assert_eq!(text.parse::<LiveAddress>().map(|one| one.0.to_string()), Ok("127.0.0.1:9464".to_owned()));
+            assert_eq!(
+                text.parse::<LiveAddress>().map(|one| one.0.to_string()),
+                Ok("127.0.0.1:9464".to_owned())
+            );
         }
         for text in ["0.0.0.0:9464", "[::1]:9464", "10.0.0.7:1"] {
             assert_eq!(text.parse::<LiveAddress>().map(|one| one.0.to_string()), Ok(text.to_owned()));

@@ -4,8 +4,8 @@ use crate::results::Histogram;
 
 /// The upper edges, microseconds: from what a server on this machine takes to what nobody waits for.
 pub const EDGES_US: [u64; 18] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
-    10_000_000, 30_000_000, 60_000_000,
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
 ];
 
 /// A histogram in buckets that can be added up by whoever scrapes them.
@@ -56,7 +56,11 @@ mod tests {
         let classic = Classic::of(&histogram);
         assert_eq!(classic.count, 7);
         assert_eq!(classic.at_most[..4], [2, 3, 3, 4], "100 µs, 250 µs, 500 µs, 1 ms");
-        assert_eq!(classic.at_most[16..], [4, 5], "a minute is known to a thousandth, and may have been more");
+        assert_eq!(
+            classic.at_most[16..],
+            [4, 5],
+            "a minute is known to a thousandth, and may have been more"
+        );
         assert!((classic.sum_s / 189.001_202 - 1.0).abs() < 1e-3, "{}", classic.sum_s);
     }
 
@@ -66,7 +70,9 @@ mod tests {
             values in proptest::collection::vec(0_u64..100_000_000, 1..200)
         ) {
             let mut histogram = Histogram::new();
-            values.iter().for_each(|&micros| histogram.record_micros(micros));
+            for &micros in &values {
+                histogram.record_micros(micros);
+            }
             let classic = Classic::of(&histogram);
             for (edge, count) in EDGES_US.into_iter().zip(classic.at_most) {
                 let truly = values.iter().filter(|&&micros| micros <= edge).count() as u64;

@@ -58,7 +58,8 @@ impl Point {
             delivered: accounts.iter().map(|counts| counts.delivered).sum(),
             lost: accounts.iter().map(|counts| counts.lost + counts.failed).sum(),
             cpu: before.and_then(|before| processors(before, now)),
-            memory: sum(now.observed.iter().map(|source| source.memory_bytes)).map(|bytes| bytes / 1_048_576.0),
+            memory: sum(now.observed.iter().map(|source| source.memory_bytes))
+                .map(|bytes| bytes / 1_048_576.0),
         }
     }
 }
@@ -123,7 +124,12 @@ mod tests {
     #[test]
     fn cpu_is_what_was_used_between_two_readings_and_nothing_where_the_counter_began_anew() {
         let at = |at_s: f64, cpu_s: f64| Snapshot {
-            observed: vec![ObservedNow { cpu_s: Some(cpu_s), at_s, memory_bytes: Some(1_048_576.0), ..ObservedNow::default() }],
+            observed: vec![ObservedNow {
+                cpu_s: Some(cpu_s),
+                at_s,
+                memory_bytes: Some(1_048_576.0),
+                ..ObservedNow::default()
+            }],
             ..Snapshot::default()
         };
         let point = Point::of(&at(12.0, 8.0), Some(&at(10.0, 5.0)));

@@ -120,7 +120,8 @@ impl Live {
             let mut state = self.shared.lock();
             let event = event("over", &over);
             if let Some(latest) = &mut state.latest {
-                let last = Snapshot { stage: "over", phase: String::new(), over: Some(over), ..(**latest).clone() };
+                let last =
+                    Snapshot { stage: "over", phase: String::new(), over: Some(over), ..(**latest).clone() };
                 *latest = Arc::new(last);
             }
             state.tell(&event);
@@ -209,7 +210,10 @@ impl Server {
             async move { Ok::<_, Infallible>(answer) }
         });
         let mut http = hyper::server::conn::http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(REQUEST_MAX).keep_alive(false).max_buf_size(16 << 10);
+        http.timer(TokioTimer::new())
+            .header_read_timeout(REQUEST_MAX)
+            .keep_alive(false)
+            .max_buf_size(16 << 10);
         let connection = http.serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
             let _place = place;
@@ -301,7 +305,8 @@ impl hyper::body::Body for Events {
 /// Whether a request was sent to this machine by a name for it that cannot be another's.
 fn names_loopback(request: &Request<Incoming>) -> bool {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
-    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
+    let name =
+        host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
     let address = name.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
@@ -319,8 +324,7 @@ fn typed(kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
 }
 
 fn set_headers(response: &mut Response<Body>, kind: &'static str) {
-    const POLICY: &str =
-        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:";
+    const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:";
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_TYPE, kind),

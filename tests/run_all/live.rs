@@ -35,7 +35,7 @@ process = "loopback:"
 
 fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).unwrap();
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer);
@@ -68,13 +68,18 @@ fn what_is_scraped_grows_to_what_the_result_says_and_the_page_hears_the_end() {
     let ended = world.end_of(running);
     let heard = reader.join().unwrap();
 
-    let delivered = "xmpp_bench_operations_total{operation=\"message.delivery\",phase=\"steady\",outcome=\"ok\"}";
-    let buckets = "xmpp_bench_response_seconds_bucket{operation=\"message.delivery\",phase=\"steady\",le=\"+Inf\"}";
+    let delivered =
+        "xmpp_bench_operations_total{operation=\"message.delivery\",phase=\"steady\",outcome=\"ok\"}";
+    let buckets =
+        "xmpp_bench_response_seconds_bucket{operation=\"message.delivery\",phase=\"steady\",le=\"+Inf\"}";
     let figures = &ended.result.phases[1].operations["message.delivery"].figures;
     let in_the_end = figures.outcomes["ok"] as f64;
     for series in [delivered, buckets] {
         let (first, second) = (sample(&early, series), sample(&late, series));
-        assert!(0.0 < first && first < second && second <= in_the_end, "{series}: {first}, {second}, {in_the_end}");
+        assert!(
+            0.0 < first && first < second && second <= in_the_end,
+            "{series}: {first}, {second}, {in_the_end}"
+        );
     }
     let logins = sample(&late, "xmpp_bench_logins_total{result=\"ok\"}");
     assert!((logins - 50.0).abs() < 0.5, "{logins}");
@@ -84,7 +89,8 @@ fn what_is_scraped_grows_to_what_the_result_says_and_the_page_hears_the_end() {
 
     let events: Vec<_> = heard.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
     assert_eq!((events.first(), events.last()), (Some(&"history"), Some(&"over")), "{events:?}");
-    let verdict = format!("{{\"verdict\":\"{}\",\"exit\":{}", ended.result.verdict.state.as_str(), ended.code);
+    let verdict =
+        format!("{{\"verdict\":\"{}\",\"exit\":{}", ended.result.verdict.state.as_str(), ended.code);
     assert!(heard.contains(&verdict), "{verdict}");
     promtool_takes(late.split_once("\r\n\r\n").unwrap().1);
 }
