@@ -154,6 +154,7 @@ fn what_a_run_cannot_tell_is_null_with_the_reason() {
         (beside("login", 2).cpu_s_per_1000_messages, "40 logins were done beside 2000 messages"),
         (beside("ping", 3).cpu_s_per_1000_logins, "`rate = 0` in the phases"),
         (beside("login", 0).cpu_s_per_1000_logins, "0 of login are too few"),
+        (beside("login", 12).cpu_s_per_1000_logins, "200 were asked for in those seconds and 120 done"),
         (no_columns().cpu_s_per_1000_messages, "no source counts"),
         (
             with(|second, reading| {
