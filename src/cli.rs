@@ -6,6 +6,7 @@
 mod accounts;
 mod completions;
 mod confirm;
+mod live;
 mod load;
 mod man;
 pub mod profile;

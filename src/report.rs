@@ -11,6 +11,7 @@ pub mod csv;
 pub mod hlog;
 pub mod html;
 pub mod markdown;
+mod observed;
 mod runs;
 pub mod summary;
 pub mod table;

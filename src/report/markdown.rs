@@ -4,6 +4,7 @@
 
 use crate::report::html::seen;
 use crate::report::runs::Run;
+use crate::report::summary::observed::{Line, TITLE, lines};
 use crate::report::summary::{
     LEGEND, attention, elsewhere, extended, headliners, held, meaning, objective, observation, remarks, span,
     tables, window_of,
@@ -35,6 +36,22 @@ fn one(text: &mut String, run: &Run, several: bool) {
     figures(text, result);
     account(text, result);
     errors(text, result);
+    observed(text, result);
+}
+
+fn observed(text: &mut String, result: &RunResult) {
+    let lines = lines(result);
+    if lines.is_empty() {
+        return;
+    }
+    text.push_str(&format!("### {TITLE}\n\n"));
+    for line in &lines {
+        match line {
+            Line::Said(said) => text.push_str(&format!("- {}\n", code(said))),
+            Line::Warned(warning) => text.push_str(&format!("- ! {}\n", code(warning))),
+        }
+    }
+    text.push('\n');
 }
 
 fn subject(text: &mut String, result: &RunResult) {

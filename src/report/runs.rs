@@ -1,5 +1,6 @@
 //! What a report is about: one result, or several laid over each other.
 
+use super::observed;
 use crate::results::{LedgerCounts, LedgerKind, Operation, RunResult, Unit};
 
 /// Results one report can hold: as many as there are lines a person can tell apart.
@@ -36,7 +37,12 @@ impl Run {
     /// Results in the order in which they were named; those beyond [`RUNS_MAX`] are left out.
     pub fn all(results: impl IntoIterator<Item = (String, RunResult)>) -> Vec<Self> {
         let lettered = LETTERS.iter().zip(results);
-        lettered.map(|(letter, (name, result))| Self { letter, name, result, observed: Vec::new() }).collect()
+        lettered
+            .map(|(letter, (name, result))| {
+                let observed = result.observed.as_ref().map_or_else(Vec::new, observed::series);
+                Self { letter, name, result, observed }
+            })
+            .collect()
     }
 
     /// Seconds its longest series has.

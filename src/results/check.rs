@@ -3,13 +3,13 @@
 //! The JSON Schema says what a result looks like; this says what must be true of its numbers: the accounts' equation,
 //! the sums over phases, groups and seconds, and that every printed percentile follows from the histogram beside it.
 
+mod series;
+
 use std::collections::BTreeMap;
 
 use super::histogram::Histogram;
 use super::totals::{is_completed, is_indeterminate};
-use super::{
-    Distribution, Figures, LedgerCounts, Ledgers, Operation, OperationSeries, Phase, RunResult, SchemaVersion,
-};
+use super::{Distribution, Figures, LedgerCounts, Ledgers, Observed, Operation, Phase, RunResult};
 use crate::sample::LedgerKind;
 
 /// Everything in which a result contradicts itself, one line each; empty for a sound one.
@@ -29,7 +29,8 @@ pub fn contradictions(result: &RunResult) -> Vec<String> {
             check_operation(&mut found, &format!("phase {}: operations.{name}", phase.name), operation);
         }
     }
-    check_series(&mut found, result);
+    series::check_series(&mut found, result);
+    result.observed.iter().for_each(|observed| check_observed(&mut found, observed));
     found.0
 }
 
@@ -226,109 +227,35 @@ fn add_outcomes(sums: &mut BTreeMap<String, u128>, figures: &Figures) {
     }
 }
 
-fn check_series(found: &mut Findings, result: &RunResult) {
-    let (series, phases) = (&result.series, &result.phases);
-    let told = result.schema >= OUTCOMES_SINCE;
-    let lengths = [
-        series.users_online.len(),
-        series.lag_max_us.len(),
-        series.turn_max_us.len(),
-        series.bytes_out.len(),
-        series.bytes_in.len(),
-    ];
-    for length in lengths {
-        found.equal("series", "length of a column", length as u128, series.seconds.into());
-    }
-    for (name, columns) in &series.operations {
-        let place = format!("series.operations.{name}");
-        check_columns(found, &place, columns, series.seconds);
-        if told || !columns.outcomes.is_empty() {
-            check_outcome_columns(found, &place, columns);
+fn check_observed(found: &mut Findings, observed: &Observed) {
+    for source in &observed.sources {
+        let place = format!("observed: {}", source.name);
+        for (name, column) in &source.columns {
+            let what = format!("length of the column {name}");
+            found.equal(&place, &what, column.values.len() as u128, source.at_s.len() as u128);
         }
-        let asked = phases.iter().filter_map(|phase| phase.operations.get(name));
-        let outcomes = asked.flat_map(|operation| &operation.figures.outcomes);
-        let (mut all, mut completed) = (0, 0);
-        for (outcome, &count) in outcomes {
-            all += u128::from(count);
-            completed += if is_completed(outcome) { u128::from(count) } else { 0 };
+        let misplaced = |(second, at): (usize, &Option<f64>)| at.is_some_and(|at| at as usize != second);
+        if source.at_s.iter().enumerate().any(misplaced) {
+            found.say(&place, "a reading stands in another second than its own");
         }
-        found.equal(&place, "asked against all phases", total(&columns.asked), all);
-        found.equal(&place, "done against all phases", total(&columns.done), completed);
-        found.equal(
-            &place,
-            "done_by_intended against all phases",
-            total(&columns.done_by_intended),
-            completed,
-        );
-        let buckets = columns.response.iter().flat_map(|interval| &interval.buckets.0);
-        let recorded = buckets.map(|&(_, count)| u128::from(count)).sum();
-        found.equal(&place, "response histograms against all phases", recorded, completed);
-    }
-}
-
-fn check_columns(found: &mut Findings, place: &str, columns: &OperationSeries, seconds: u32) {
-    let OperationSeries {
-        asked,
-        done_by_intended,
-        done,
-        errors,
-        unsent,
-        indeterminate,
-        outcomes: _,
-        response: _,
-    } = columns;
-    for column in [asked, done_by_intended, done, errors, unsent, indeterminate] {
-        found.equal(place, "length of a column", column.len() as u128, seconds.into());
-    }
-    let at = |column: &[u64], second: usize| u128::from(column.get(second).copied().unwrap_or(0));
-    for second in 0..asked.len() {
-        let ended: u128 = [done_by_intended, errors, unsent, indeterminate]
-            .into_iter()
-            .map(|column| at(column, second))
-            .sum();
-        let what = format!("second {second}: asked = done_by_intended + errors + unsent + indeterminate");
-        found.equal(place, &what, at(asked, second), ended);
-    }
-}
-
-/// From this version on series tell outcomes apart.
-const OUTCOMES_SINCE: SchemaVersion = SchemaVersion { major: 1, minor: 2 };
-
-/// What did not end `ok`, class by class, adds up to the columns that hold it, second by second.
-fn check_outcome_columns(found: &mut Findings, place: &str, columns: &OperationSeries) {
-    let mut sums: [BTreeMap<u32, u128>; 4] = Default::default();
-    for (outcome, seconds) in &columns.outcomes {
-        let family = match outcome.as_str() {
-            "late" => 0,
-            unsent if unsent.starts_with("unsent-") => 2,
-            unknown if is_indeterminate(unknown) => 3,
-            _ => 1,
-        };
-        for &(second, count) in seconds {
-            *sums[family].entry(second).or_default() += u128::from(count);
+        for name in [&source.cpu, &source.memory].into_iter().flatten() {
+            if !source.columns.contains_key(name) {
+                found.say(&place, format_args!("there is no column {name}"));
+            }
         }
     }
-    let [late, errors, unsent, indeterminate] = sums;
-    for (name, sums, column) in [
-        ("errors", errors, &columns.errors),
-        ("unsent", unsent, &columns.unsent),
-        ("indeterminate", indeterminate, &columns.indeterminate),
+    let derived = &observed.derived;
+    for (name, figure) in [
+        ("cpu_s_per_1000_messages", &derived.cpu_s_per_1000_messages),
+        ("cpu_s_per_1000_logins", &derived.cpu_s_per_1000_logins),
     ] {
-        let told: BTreeMap<u32, u128> = (0..)
-            .zip(column)
-            .filter(|(_, count)| **count > 0)
-            .map(|(second, &count)| (second, u128::from(count)))
-            .collect();
-        if told != sums {
-            found.say(place, format_args!("{name} are not the sum of their outcomes in every second"));
+        let follows = figure.cpu_s.map(|cpu_s| 1_000.0 * cpu_s / figure.operations as f64);
+        let agrees =
+            |value: f64| follows.is_some_and(|follows| (follows - value).abs() <= 1e-9 * value.abs());
+        if figure.value.is_some_and(|value| !agrees(value))
+            || figure.value.is_some() != figure.reason.is_empty()
+        {
+            found.say("observed", format_args!("{name} does not follow from what stands beside it"));
         }
     }
-    let done = |second: u32| columns.done_by_intended.get(second as usize).copied().unwrap_or(0);
-    if late.iter().any(|(&second, &count)| count > done(second).into()) {
-        found.say(place, format_args!("more late than done in a second"));
-    }
-}
-
-fn total(column: &[u64]) -> u128 {
-    column.iter().copied().map(u128::from).sum()
 }

@@ -189,6 +189,23 @@ fn what_was_observed_of_the_server_is_drawn_where_there_is_any() {
 }
 
 #[test]
+fn a_run_that_observed_its_server_shows_its_cpu_and_memory_and_what_the_load_cost() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/results_all/corpus/1.2-observed.json");
+    let result = file::read(&corpus).expect("a result that stays readable");
+    let runs = run_of("observed.json", result);
+    let page = html::render(&runs);
+    let parsed = assert_sound(&page);
+    let section = &page[page.find("id=\"server\"").expect("the section")..];
+    for words in
+        ["<strong>CPU, share of one core</strong>", "<strong>memory</strong>", "of CPU per 1,000 messages"]
+    {
+        assert!(section.contains(words), "{words}");
+    }
+    assert!(parsed.links.iter().any(|link| link == "#server"));
+    assert!(xmpp_bench::report::markdown::render(&runs).contains("### Server, observed beside the load"));
+}
+
+#[test]
 fn what_is_missing_is_a_gap_and_what_never_completed_is_beyond_every_deadline() {
     use xmpp_bench::results::{Totals, VerdictState, assemble};
     use xmpp_bench::sample::Outcome;

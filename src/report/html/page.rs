@@ -15,7 +15,7 @@ const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// The sections, as the page's own contents list them.
-const CONTENTS: [(&str, &str); 11] = [
+const CONTENTS: [(&str, &str); 12] = [
     ("#verdict", "Verdict"),
     ("#figures", "Figures"),
     ("#latency", "Latency"),
@@ -26,6 +26,7 @@ const CONTENTS: [(&str, &str); 11] = [
     ("#errors", "Errors"),
     ("#ledger", "Account"),
     ("#generator", "Generator"),
+    ("#server", "Server"),
     ("#about", "What was run"),
 ];
 

@@ -86,7 +86,7 @@ fn figure(context: &Context<'_>, run: &Run, name: &str) -> Option<Figure> {
 /// The classes a series tells apart that have any, most frequent first.
 fn classes(series: &OperationSeries, grid: Grid) -> Vec<Class> {
     let told: Vec<Class> = if series.outcomes.is_empty() {
-        // A result before 1.2 tells no more.
+        // A result before 1.3 tells no more.
         let told = [
             ("lost, timed out or failed", &series.errors),
             ("unsent", &series.unsent),
