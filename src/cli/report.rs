@@ -10,6 +10,7 @@ use crate::cli::{Failure, summary, terminal};
 use crate::engine::exit::ExitCode;
 use crate::report::{RUNS_MAX, Run, csv, hlog, html, markdown};
 use crate::results::file;
+use crate::units::ByteCount;
 
 /// `xmpp-bench report`
 #[derive(Debug, Args)]
@@ -132,11 +133,22 @@ fn beside(results: &[PathBuf], format: Format) -> PathBuf {
 fn read(paths: &[PathBuf]) -> Result<Vec<Run>, Failure> {
     let mut results = Vec::new();
     for path in paths {
+        tell_of_the_large(path);
         let result = file::read(path).map_err(|error| Failure::usage(summary::explain(&error)))?;
         let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
         results.push((name.into_owned(), result));
     }
     Ok(Run::all(results))
+}
+
+/// A result beyond that takes longer than a person waits without a word.
+const LARGE: u64 = 16 << 20;
+
+fn tell_of_the_large(path: &Path) {
+    let size = path.metadata().map_or(0, |metadata| metadata.len());
+    if size > LARGE && terminal::is_watched() {
+        terminal::say(&format!("reading {} ({})", path.display(), ByteCount(size)));
+    }
 }
 
 fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {

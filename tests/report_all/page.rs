@@ -17,6 +17,8 @@ pub fn run_of(name: &str, result: RunResult) -> Vec<Run> {
 
 /// Everything a page may be made of.
 const ELEMENTS: &[&str] = &[
+    "defs",
+    "pattern",
     "a",
     "bdi",
     "body",
@@ -60,6 +62,7 @@ const ELEMENTS: &[&str] = &[
     "ul",
 ];
 const ATTRIBUTES: &[&str] = &[
+    "patternUnits",
     "aria-hidden",
     "aria-label",
     "aria-labelledby",
@@ -207,7 +210,7 @@ fn a_run_that_observed_its_server_shows_its_cpu_and_memory_and_what_the_load_cos
 
 #[test]
 fn what_is_missing_is_a_gap_and_what_never_completed_is_beyond_every_deadline() {
-    use xmpp_bench::results::{Totals, VerdictState, assemble};
+    use xmpp_bench::results::{LedgerCounts, Totals, VerdictState, assemble};
     use xmpp_bench::sample::Outcome;
     let mut totals = Totals::new(world::layout()).expect("a small layout");
     // A fifth of those intended in the seconds 4 to 6 is lost.
@@ -215,7 +218,7 @@ fn what_is_missing_is_a_gap_and_what_never_completed_is_beyond_every_deadline() 
         if (4_000..8_000).contains(&n) && n % 5 == 0 { Outcome::Lost } else { Outcome::Ok }
     });
     totals.close_interval();
-    let counts = Default::default();
+    let counts = LedgerCounts::default();
     let conclusion = world::conclusion(VerdictState::Valid, Vec::new(), counts);
     let result = assemble(world::preamble(), &totals, conclusion, true);
     let page = html::render(&run_of("a.json", result));

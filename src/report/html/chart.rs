@@ -6,12 +6,14 @@ mod figure;
 mod frame;
 mod path;
 mod scale;
+mod textures;
 
 pub use bars::{Bar, bars};
 pub use curve::{Curve, curves};
 pub use figure::{Figure, Key, Table};
 pub use frame::{Frame, Shade, Stage};
 pub use scale::Scale;
+pub use textures::textures;
 
 /// The class of a run's lines.
 pub fn run_class(index: usize) -> &'static str {

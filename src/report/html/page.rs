@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
+use super::chart::textures;
 use super::context::Context;
 use super::markup::Markup;
 use super::section::{
@@ -38,6 +39,7 @@ pub fn render(runs: &[Run]) -> String {
     page.open("html", &[("lang", "en")]);
     head(&mut page, &title(runs));
     page.open("body", &[]);
+    textures(&mut page);
     page.leaf("a", &[("class", "skip"), ("href", "#verdict")], "To the verdict");
     page.within("header", &[], |page| {
         page.leaf("h1", &[], &title(runs));

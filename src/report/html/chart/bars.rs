@@ -18,6 +18,8 @@ pub struct Bar {
 const HIGH: f64 = 34.0;
 const GAP: f64 = 12.0;
 const TOP: f64 = 6.0;
+/// A part narrower than that has no number in it.
+const ROOM: f64 = 18.0;
 
 /// The picture.
 pub fn bars(label: &str, bars: &[Bar], unit: Unit) -> Markup {
@@ -62,7 +64,6 @@ pub fn bars(label: &str, bars: &[Bar], unit: Unit) -> Markup {
                     ("height", &length(HIGH)),
                 ],
             );
-            const ROOM: f64 = 18.0;
             if right - left >= ROOM {
                 let middle = length(f64::midpoint(left, right));
                 page.leaf("text", &[("class", "number"), ("x", &middle), ("y", &y)], &(key + 1).to_string());

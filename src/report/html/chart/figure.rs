@@ -1,5 +1,7 @@
 //! A chart as a page holds it: its picture, the key to its lines, what it shows in words, and all its numbers in a table.
 
+use super::stack_class;
+use super::textures::texture_class;
 use crate::report::html::markup::{Attributes, Markup};
 
 /// A chart with its words and its numbers.
@@ -24,6 +26,8 @@ pub struct Key {
     pub class: String,
     /// Whether it is an area.
     pub is_area: bool,
+    /// The texture over it.
+    pub texture: Option<&'static str>,
     /// What it is.
     pub text: String,
 }
@@ -31,12 +35,17 @@ pub struct Key {
 impl Key {
     /// Of a line.
     pub fn line(class: &str, text: impl Into<String>) -> Self {
-        Self { class: class.to_owned(), is_area: false, text: text.into() }
+        Self { class: class.to_owned(), is_area: false, texture: None, text: text.into() }
     }
 
     /// Of an area.
     pub fn area(class: &str, text: impl Into<String>) -> Self {
-        Self { class: class.to_owned(), is_area: true, text: text.into() }
+        Self { class: class.to_owned(), is_area: true, texture: None, text: text.into() }
+    }
+
+    /// Of one of several areas that are stacked.
+    pub fn stacked(place: usize, text: impl Into<String>) -> Self {
+        Self { texture: texture_class(place), ..Self::area(stack_class(place), text) }
     }
 }
 
@@ -71,7 +80,9 @@ impl Table {
                     });
                 });
                 page.within("tbody", &[], |page| {
-                    self.rows.iter().for_each(|cells| row(page, cells, &numbers))
+                    for cells in &self.rows {
+                        row(page, cells, &numbers);
+                    }
                 });
                 page.close();
             },
@@ -105,7 +116,9 @@ impl Figure {
         page.within("div", &[("class", "plot")], |page| page.append(self.picture));
         if !self.keys.is_empty() {
             page.within("ul", &[("class", "keys")], |page| {
-                self.keys.iter().for_each(|key| write_key(page, key));
+                for key in &self.keys {
+                    write_key(page, key);
+                }
             });
         }
         page.within("details", &[], |page| {
@@ -148,7 +161,9 @@ fn write_key(page: &mut Markup, key: &Key) {
     page.within("li", &[], |page| {
         page.within("svg", &[("viewBox", "0 0 28 12"), ("aria-hidden", "true")], |page| {
             if key.is_area {
-                page.empty("rect", &[("class", &key.class), ("width", "28"), ("height", "12")]);
+                for class in std::iter::once(key.class.as_str()).chain(key.texture) {
+                    page.empty("rect", &[("class", class), ("width", "28"), ("height", "12")]);
+                }
             } else {
                 page.empty("path", &[("class", &key.class), ("d", "M0 6H28")]);
             }

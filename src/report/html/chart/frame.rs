@@ -4,6 +4,8 @@
 
 use super::path::Path;
 use super::scale::{Scale, time_ticks};
+use super::stack_class;
+use super::textures::texture_class;
 use crate::report::html::markup::{Markup, length};
 use crate::report::summary::quantity;
 use crate::report::timeline::Grid;
@@ -93,9 +95,9 @@ impl Frame {
             };
             let (left, right, y) = (self.left(column), self.right(column), self.y(*value));
             if drawing {
-                path.to(left, y)
+                path.to(left, y);
             } else {
-                path.move_to(left, y)
+                path.move_to(left, y);
             }
             path.to(right, y);
             drawing = true;
@@ -112,6 +114,14 @@ impl Frame {
             path.rectangle(self.left(column), top, self.right(column), bottom.max(top + 0.6));
         }
         self.path(path, class);
+    }
+
+    /// The same for one of several areas that are stacked: its place among them gives it its colour and its texture.
+    pub fn stacked(&mut self, values: &[Option<(f64, f64)>], place: usize) {
+        self.band(values, stack_class(place));
+        if let Some(texture) = texture_class(place) {
+            self.band(values, texture);
+        }
     }
 
     /// Cells of equal height, `rows` of them between the ends of the axis, counted from below; the row `rows` is the strip.

@@ -7,6 +7,8 @@ pub enum Scale {
     Linear {
         /// The greatest value shown.
         max: f64,
+        /// From one tick to the next.
+        step: f64,
     },
     /// By orders of magnitude; both ends are above zero.
     Log {
@@ -21,8 +23,17 @@ impl Scale {
     /// Even, from zero to a round value no less than `greatest`.
     pub fn linear(greatest: f64) -> Self {
         let greatest = if greatest.is_finite() && greatest > 0.0 { greatest.min(1e18) } else { 1.0 };
-        let step = round_step(greatest, TICKS);
-        Self::Linear { max: (greatest / step).ceil() * step }
+        Self::up_to(greatest, round_step(greatest, TICKS))
+    }
+
+    /// The same in steps that are round where thousands are 1,024.
+    pub fn bytes(greatest: f64) -> Self {
+        let greatest = if greatest.is_finite() && greatest >= TICKS { greatest.min(1e18) } else { TICKS };
+        Self::up_to(greatest, (greatest / TICKS).log2().ceil().exp2())
+    }
+
+    fn up_to(greatest: f64, step: f64) -> Self {
+        Self::Linear { max: (greatest / step).ceil() * step, step }
     }
 
     /// By orders of magnitude, around all the values of one and more; what is less lies at the lower end.
@@ -41,7 +52,7 @@ impl Scale {
     /// Where a value lies between the axis' ends, 0 to 1; what is beyond them is at the end.
     pub fn place(self, value: f64) -> f64 {
         let place = match self {
-            Self::Linear { max } => value / max,
+            Self::Linear { max, .. } => value / max,
             Self::Log { min, max } => (value.max(min) / min).ln() / (max / min).ln(),
         };
         if place.is_finite() { place.clamp(0.0, 1.0) } else { 0.0 }
@@ -50,8 +61,7 @@ impl Scale {
     /// Values to be labelled, rising.
     pub fn ticks(self) -> Vec<f64> {
         match self {
-            Self::Linear { max } => {
-                let step = round_step(max, TICKS);
+            Self::Linear { max, step } => {
                 (0..=(max / step).round() as usize).map(|index| index as f64 * step).collect()
             }
             Self::Log { min, max } => {
@@ -110,6 +120,10 @@ mod tests {
     #[test]
     fn ticks_are_round_and_few() {
         assert_eq!(Scale::linear(317.0).ticks(), [0.0, 100.0, 200.0, 300.0, 400.0]);
+        assert_eq!(
+            Scale::bytes(3.0e6).ticks(),
+            [0.0, 1.0, 2.0, 3.0].map(|mebibytes| mebibytes * 1_048_576.0)
+        );
         assert_eq!(Scale::log([430.0, 2_600.0].into_iter()), Scale::Log { min: 200.0, max: 5_000.0 });
         assert_eq!(
             Scale::log([430.0, 2_600.0].into_iter()).ticks(),
@@ -123,7 +137,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_value_has_its_place_and_order_is_kept(a in proptest::num::f64::ANY, b in 0.0..1e12f64, c in 0.0..1e12f64) {
-            for scale in [Scale::linear(b), Scale::log([a, b, c].into_iter())] {
+            for scale in [Scale::linear(b), Scale::bytes(b), Scale::log([a, b, c].into_iter())] {
                 prop_assert!((0.0..=1.0).contains(&scale.place(a)));
                 prop_assert!(scale.place(b.min(c)) <= scale.place(b.max(c)));
                 let ticks = scale.ticks();

@@ -26,8 +26,12 @@ pub fn write(page: &mut Markup, context: &Context<'_>) {
             table.rows.push([(*name).to_owned()].into_iter().chain(cells).collect());
         }
         table.write(page, "What was run");
-        context.runs.iter().for_each(|run| phases(page, run));
-        context.runs.iter().for_each(|run| profile(page, run));
+        for run in context.runs {
+            phases(page, run);
+        }
+        for run in context.runs {
+            profile(page, run);
+        }
     });
 }
 

@@ -1,6 +1,6 @@
 //! What did not end well, by class over time, and the peers' own words.
 
-use crate::report::html::chart::{Figure, Frame, Key, Scale, Table, stack_class};
+use crate::report::html::chart::{Figure, Frame, Key, Scale, Table};
 use crate::report::html::context::{Context, anchor, each, rows_over_time, section};
 use crate::report::html::markup::Markup;
 use crate::report::runs::Run;
@@ -21,10 +21,14 @@ pub fn write(page: &mut Markup, context: &Context<'_>) {
         } else {
             page.leaf("p", &[("class", "note")], NOTE);
             page.open("div", &[("class", "charts")]);
-            figures.into_iter().for_each(|figure| figure.write(page));
+            for figure in figures {
+                figure.write(page);
+            }
             page.close();
         }
-        context.runs.iter().for_each(|run| kinds(page, context, run));
+        for run in context.runs {
+            kinds(page, context, run);
+        }
     });
 }
 
@@ -55,7 +59,7 @@ fn figure(context: &Context<'_>, run: &Run, name: &str) -> Option<Figure> {
     let mut floor = vec![0.0; grid.columns()];
     for (index, rates) in rates.iter().enumerate() {
         let band = floor.iter().zip(rates).map(|(&low, &rate)| (rate > 0.0).then_some((low, low + rate)));
-        frame.band(&band.collect::<Vec<_>>(), stack_class(index));
+        frame.stacked(&band.collect::<Vec<_>>(), index);
         floor.iter_mut().zip(rates).for_each(|(low, rate)| *low += rate);
     }
     let heads: Vec<&str> = classes.iter().map(|(class, _)| class.as_str()).collect();
@@ -67,7 +71,7 @@ fn figure(context: &Context<'_>, run: &Run, name: &str) -> Option<Figure> {
     });
     let keys = classes.iter().enumerate().map(|(index, (class, counts))| {
         let sum = counts.iter().flatten().copied().fold(0, u64::saturating_add);
-        Key::area(stack_class(index), format!("{class}: {}", show_count(sum)))
+        Key::stacked(index, format!("{class}: {}", show_count(sum)))
     });
     Some(Figure {
         id: anchor(&format!("errors-{}", run.letter.to_ascii_lowercase()), name),

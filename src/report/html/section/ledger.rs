@@ -21,7 +21,9 @@ pub fn write(page: &mut Markup, context: &Context<'_>) {
         let mut table = head("account");
         table.rows = rows;
         table.write(page, "Delivery account over the whole run");
-        context.runs.iter().for_each(|run| order(page, context, run));
+        for run in context.runs {
+            order(page, context, run);
+        }
         page.within("details", &[], |page| {
             page.leaf("summary", &[], "Account of each phase");
             let mut table = head("phase");

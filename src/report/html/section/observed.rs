@@ -6,6 +6,7 @@ use crate::report::html::context::{Context, anchor, section};
 use crate::report::html::markup::Markup;
 use crate::report::runs::{NamedSeries, Run};
 use crate::report::summary::observed::{Line, TITLE, lines};
+use crate::results::Unit;
 
 /// What was seen in words, and what the load cost the server.
 fn said(page: &mut Markup, context: &Context<'_>, run: &Run) {
@@ -36,7 +37,9 @@ pub fn write(page: &mut Markup, context: &Context<'_>) {
         return;
     }
     section(page, "server", TITLE, |page| {
-        context.runs.iter().for_each(|run| said(page, context, run));
+        for run in context.runs {
+            said(page, context, run);
+        }
         page.open("div", &[("class", "charts")]);
         for series in names.into_iter().take(SERIES_MAX) {
             let of = |run: &Run| {
@@ -50,9 +53,15 @@ pub fn write(page: &mut Markup, context: &Context<'_>) {
                 title: series.name.clone(),
                 caption: "As read in each second, or since the reading before".to_owned(),
                 unit: series.unit,
-                scale: Scale::linear(greatest(&columns)),
+                scale: if series.unit == Unit::Bytes {
+                    Scale::bytes(greatest(&columns))
+                } else {
+                    Scale::linear(greatest(&columns))
+                },
             };
-            figure(context, levels, &columns).into_iter().for_each(|figure| figure.write(page));
+            if let Some(figure) = figure(context, levels, &columns) {
+                figure.write(page);
+            }
         }
         page.close();
     });
