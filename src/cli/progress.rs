@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::terminal;
+use crate::cli::terminal::{self, HiddenKeys};
 use crate::engine::coordinator::{Stage, Standing};
 use crate::engine::execute::Step;
 use crate::results::Histogram;
@@ -28,7 +28,12 @@ enum Way {
     /// Asked to be silent.
     Quiet,
     /// A bar on a terminal.
-    Bar { bar: ProgressBar, width: u16 },
+    Bar {
+        bar: ProgressBar,
+        width: u16,
+        #[expect(dead_code, reason = "held until the bar goes")]
+        keys: Option<HiddenKeys>,
+    },
     /// Lines for a log.
     Lines {
         /// When the next one is due.
@@ -44,7 +49,8 @@ impl Progress {
         let way = if quiet {
             Way::Quiet
         } else if terminal::is_watched() {
-            Way::Bar { bar: ProgressBar::new(1), width: terminal::watched_width() }
+            let (bar, width) = (ProgressBar::new(1), terminal::watched_width());
+            Way::Bar { bar, width, keys: HiddenKeys::hide() }
         } else {
             Way::Lines { next: Offset::ZERO, stage: String::new() }
         };
@@ -102,7 +108,7 @@ impl Progress {
         let numbers = [counts(standing), times(standing), troubles(standing)];
         match &mut self.way {
             Way::Quiet => {}
-            Way::Bar { bar, width } => {
+            Way::Bar { bar, width, .. } => {
                 let gap = if *width >= ROOMY { "  " } else { "\n          " };
                 let (start, end) = standing.window;
                 bar.set_style(style("{prefix:>9!} [{bar:16}] {msg}").progress_chars("=> "));
