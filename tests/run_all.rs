@@ -20,6 +20,8 @@ mod foreign;
 mod freeze;
 #[path = "run_all/profiles.rs"]
 mod profiles;
+#[path = "run_all/series.rs"]
+mod series;
 #[path = "run_all/stop.rs"]
 mod stop;
 #[path = "run_all/truth.rs"]

@@ -324,7 +324,7 @@ impl Peer {
         let put_off =
             self.options.put_off_every.is_some_and(|every| self.registrations.is_multiple_of(every));
         let is_full = self.options.accounts_max.is_some_and(|max| self.accounts.len() >= max);
-        let refusal = self.options.refuse_registration.or(is_full.then_some("not-allowed"));
+        let refusal = self.options.refuse_registration.or_else(|| is_full.then_some("not-allowed"));
         let refused =
             if put_off { Some(("wait", "resource-constraint")) } else { refusal.map(|c| ("cancel", c)) };
         if let Some((kind, condition)) = refused {
