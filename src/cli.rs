@@ -4,6 +4,7 @@
 //! ([`crate::engine::exit::ExitCode`]). This module decides nothing about measurement.
 
 mod accounts;
+mod compare;
 mod completions;
 mod confirm;
 mod load;
@@ -35,6 +36,7 @@ Examples:
   xmpp-bench run profiles/quickstart.toml
   xmpp-bench run profiles/quickstart.toml --target xmpp://127.0.0.1:5222 --set target.ca_file=ca.pem
   xmpp-bench accounts create profiles/quickstart.toml --contacts --target xmpp://127.0.0.1:5222
+  xmpp-bench compare old1.json old2.json --with new1.json new2.json
   xmpp-bench profile show profiles/quickstart.toml
   xmpp-bench serve --listen 127.0.0.1:5222
 
@@ -56,6 +58,8 @@ enum Command {
     Profile(profile::ProfileArgs),
     /// Print the summary of a result, or of the journal a killed run left.
     Summary(summary::SummaryArgs),
+    /// Compare two sets of runs: what got better or worse, by how much, and how sure that is.
+    Compare(compare::CompareArgs),
     /// Print the JSON Schema of result files.
     #[command(after_help = "Examples:\n  xmpp-bench result-schema > result.schema.json")]
     ResultSchema,
@@ -120,6 +124,7 @@ pub fn main() -> ProcessCode {
             profile::run(&args, width, &mut terminal::stdout()).map(|()| 0).map_err(Failure::from)
         }
         Command::Summary(args) => summary::run(&args).map(|()| 0),
+        Command::Compare(args) => compare::run(&args),
         Command::ResultSchema => schema::run().map(|()| 0),
         Command::Completions(args) => completions::run(&args, Cli::command()).map(|()| 0),
         Command::Man(args) => man::run(&args, Cli::command()).map(|()| 0),

@@ -79,18 +79,19 @@ impl Intervals {
             if weight == 0 {
                 continue;
             }
-            total += infinite * u64::from(weight);
+            total = total.saturating_add(infinite.saturating_mul(weight.into()));
             for &(slot, count) in cells {
                 let count = u64::from(count) * u64::from(weight);
-                counts[slot as usize] += count;
-                total += count;
+                let sum = &mut counts[slot as usize];
+                *sum = sum.saturating_add(count);
+                total = total.saturating_add(count);
             }
         }
         let value = |quantile: &Quantile| {
             let rank = ((quantile.as_fraction() * total as f64 - 1e-6).ceil() as u64).max(1);
             let mut seen = 0;
             let slot = counts.iter().position(|count| {
-                seen += count;
+                seen = u64::saturating_add(seen, *count);
                 seen >= rank
             });
             slot.map_or(f64::INFINITY, |slot| self.values[slot])

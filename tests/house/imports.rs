@@ -55,7 +55,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     ("report", &["units", "results", "stats"]),
     // Tables look alike everywhere; what a comparison says is its own.
-    ("compare", &["units", "seed", "results", "stats", "report::table"]),
+    ("compare", &["units", "seed", "sample", "results", "stats", "report::table"]),
     ("cli", &["*"]),
     ("main", &["cli"]),
 ];
