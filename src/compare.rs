@@ -96,7 +96,7 @@ pub fn compare(base: &[Run], new: &[Run], options: &Options) -> Result<Compariso
     let gates = gate::resolve(&options.gates, &known)?;
     let primary = measure::primary(&gates, base.iter().chain(new));
     let method = design::choose(base, new, primary.len(), options.alpha);
-    let sides = judge::Sides { base, new, method: &method, options };
+    let sides = judge::Sides { base, new, method: &method, options, drawn: &within::Drawn::default() };
     let (rows, unremarkable) = judge::rows(&sides, &primary, &known);
     let gates = gate::outcomes(&sides, &gates);
     Ok(outcome::assemble(&sides, differences, rows, unremarkable, gates))

@@ -76,8 +76,9 @@ pub(super) fn run(args: &CompareArgs) -> Result<u8, Failure> {
     let new = read(&args.with, &mut progress)?;
     progress.say("comparing");
     let comparison = compare::compare(&base, &new, &options).map_err(refuse)?;
-    terminal::print(&render(&comparison, if args.json { Format::Json } else { args.format })?)?;
-    if comparison.exit.code != 0 && args.format != Format::Table {
+    let format = if args.json { Format::Json } else { args.format };
+    terminal::print(&render(&comparison, format)?)?;
+    if format != Format::Table {
         comparison.exit.reasons.iter().for_each(|reason| terminal::say(&reason.reason));
     }
     Ok(comparison.exit.code)

@@ -18,6 +18,7 @@ pub(super) struct Sides<'a> {
     pub(super) new: &'a [Run],
     pub(super) method: &'a Method,
     pub(super) options: &'a Options,
+    pub(super) drawn: &'a within::Drawn,
 }
 
 /// The values of a measure on both sides; for pairs the base in the order of the new side.

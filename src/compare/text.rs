@@ -183,7 +183,7 @@ impl Comparison {
         );
         let lists = [
             ("Alike or without fault in every run", &self.unremarkable.alike),
-            ("Too few observations", &self.unremarkable.unsupported),
+            ("Too few observations, or none", &self.unremarkable.unsupported),
         ];
         for (what, measures) in lists.into_iter().filter(|(_, measures)| !measures.is_empty()) {
             text += &format!(" {what}: {}.", show::clean(&grouped(measures)));
