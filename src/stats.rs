@@ -12,7 +12,9 @@ pub mod blocks;
 pub mod effective;
 pub mod family;
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "infinities are equal")]
 mod oracle;
+#[allow(clippy::float_cmp, reason = "a tie is equality to the last bit, and infinities are equal")]
 pub mod rank;
 mod slope;
 

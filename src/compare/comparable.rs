@@ -107,7 +107,7 @@ fn counted_twice(all: &[&Run]) -> Vec<String> {
     let mut seen: BTreeMap<(&str, &str), &str> = BTreeMap::new();
     let mut found = Vec::new();
     for run in all {
-        if let Some(other) = seen.insert((&run.run_id, &run.started), &run.name) {
+        if let Some(other) = seen.insert((&run.id, &run.started), &run.name) {
             found.push(format!("run: {} and {} are one run; count it once", clean(other), clean(&run.name)));
         }
     }
@@ -189,7 +189,7 @@ fn keys_of(text: &str) -> BTreeMap<String, String> {
 fn flatten(path: &str, value: &toml::Value, found: &mut BTreeMap<String, String>) {
     match value {
         toml::Value::Table(table) => {
-            table.iter().for_each(|(key, value)| flatten(&format!("{path}.{key}"), value, found))
+            table.iter().for_each(|(key, value)| flatten(&format!("{path}.{key}"), value, found));
         }
         toml::Value::Array(all) => {
             all.iter()
@@ -219,6 +219,9 @@ fn unfit(run: &Run) -> Option<String> {
     }
 }
 
+/// What a circumstance is called, and how it is read.
+type Mark = (&'static str, fn(&Run) -> String);
+
 /// What does not forbid a comparison but belongs beside it.
 fn marks(base: &[Run], new: &[Run]) -> Vec<String> {
     let all: Vec<&Run> = base.iter().chain(new).collect();
@@ -226,7 +229,7 @@ fn marks(base: &[Run], new: &[Run]) -> Vec<String> {
         (run.verdict == VerdictState::ServerLimited).then(|| "verdict: server-limited".to_owned())
     };
     let mut found: Vec<String> = gathered(&all, limited).collect();
-    let texts: [(&str, fn(&Run) -> String); 5] = [
+    let texts: [Mark; 5] = [
         ("tool", |run| run.tool.clone()),
         ("kernel", |run| run.host.kernel.clone().unwrap_or_default()),
         ("memory", |run| {

@@ -68,7 +68,7 @@ fn remark(sides: &Sides<'_>, measure: &Measure) -> Remark {
     // What completed wholly in every run is as unremarkable as what never went wrong.
     let dull = if measure.sense() == Sense::HigherIsBetter { 1.0 } else { 0.0 };
     let is_dull = match measure.unit() {
-        Unit::Share => values.iter().all(|&value| value == dull),
+        Unit::Share => values.iter().all(|value| value.total_cmp(&dull).is_eq()),
         Unit::PerSecond => is_alike(&values),
         Unit::Micros | Unit::Processors => false,
     };
@@ -239,10 +239,9 @@ pub(super) fn change(shift: f64, scale: Scale) -> f64 {
 
 pub(super) fn extended(value: Option<f64>) -> Extended<f64> {
     match value {
-        None => Extended::Unsupported,
         Some(f64::INFINITY) => Extended::Infinite,
         Some(value) if value.is_finite() => Extended::Finite(value),
-        Some(_) => Extended::Unsupported,
+        None | Some(_) => Extended::Unsupported,
     }
 }
 
@@ -252,5 +251,5 @@ fn median(values: &[Option<f64>]) -> Extended<f64> {
     let Some(mut all) = all.filter(|all| !all.is_empty()) else { return Extended::Unsupported };
     all.sort_by(f64::total_cmp);
     let (low, high) = (all[(all.len() - 1) / 2], all[all.len() / 2]);
-    extended(Some(if low == high { low } else { f64::midpoint(low, high) }))
+    extended(Some(if low.total_cmp(&high).is_eq() { low } else { f64::midpoint(low, high) }))
 }

@@ -31,7 +31,7 @@ impl Comparison {
         let begun = |name: &'static str| {
             let mut start = BytesStart::new(name);
             start.push_attribute(("name", "xmpp-bench compare"));
-            numbers.iter().for_each(|(key, value)| start.push_attribute((*key, value.as_str())));
+            start.extend_attributes(numbers.iter().map(|(key, value)| (*key, value.as_str())));
             start
         };
         let mut events = vec![
@@ -39,7 +39,7 @@ impl Comparison {
             Event::Start(begun("testsuites")),
             Event::Start(begun("testsuite")),
         ];
-        cases.iter().for_each(|case| events.extend(case.events()));
+        events.extend(cases.iter().flat_map(Case::events));
         events.extend([Event::End(BytesEnd::new("testsuite")), Event::End(BytesEnd::new("testsuites"))]);
         for event in events {
             writer.write_event(event).expect("writing to memory does not fail");
@@ -51,8 +51,8 @@ impl Comparison {
 
     fn cases(&self) -> Vec<Case> {
         if self.gates.is_empty() {
-            let case = |row| Case {
-                name: printable(&super::show::clean(&summary_name(row))),
+            let case = |row: &super::Row| Case {
+                name: printable(&row.measure),
                 trouble: None,
                 said: printable(&summary(row)),
             };
@@ -70,10 +70,6 @@ impl Comparison {
         };
         self.gates.iter().map(case).collect()
     }
-}
-
-fn summary_name(row: &super::Row) -> String {
-    row.measure.clone()
 }
 
 impl Case {

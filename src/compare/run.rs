@@ -14,7 +14,8 @@ use crate::stats::blocks::Intervals;
 pub struct Run {
     /// The file it comes from, or a name for it.
     pub name: String,
-    pub(super) run_id: String,
+    /// What the run calls itself.
+    pub(super) id: String,
     pub(super) started: String,
     pub(super) seed: u64,
     pub(super) verdict: VerdictState,
@@ -57,7 +58,7 @@ impl Run {
         let evidence = result.verdict.evidence.iter().filter(|one| one.state == result.verdict.state);
         Self {
             name: name.to_owned(),
-            run_id: result.run_id.clone(),
+            id: result.run_id.clone(),
             started: result.started.clone(),
             seed: result.seed,
             verdict: result.verdict.state,

@@ -20,7 +20,10 @@ struct Replicates {
 
 /// The percentiles of an operation's times, drawn again together: by operation and side.
 #[derive(Debug, Default)]
-pub(super) struct Drawn(RefCell<BTreeMap<(String, u64), Option<Vec<Replicates>>>>);
+pub(super) struct Drawn(RefCell<BTreeMap<(String, Side), Option<Vec<Replicates>>>>);
+
+/// 0 for the base, 1 for the new side.
+type Side = u64;
 
 const TIMES: [(Figure, Quantile); 4] = [
     (Figure::P50, Quantile::P50),
@@ -42,7 +45,7 @@ pub(super) fn interval(sides: &Sides<'_>, measure: &Measure, shift: f64) -> Opti
     Some(interval_95(shift, differences, base.blocks.min(new.blocks)))
 }
 
-fn replicates(sides: &Sides<'_>, run: &Run, measure: &Measure, side: u64) -> Option<Replicates> {
+fn replicates(sides: &Sides<'_>, run: &Run, measure: &Measure, side: Side) -> Option<Replicates> {
     let seconds = run.seconds(&measure.subject)?;
     if let Some(place) = TIMES.iter().position(|(figure, _)| *figure == measure.figure) {
         let mut drawn = sides.drawn.0.borrow_mut();
@@ -65,7 +68,7 @@ fn replicates(sides: &Sides<'_>, run: &Run, measure: &Measure, side: u64) -> Opt
 }
 
 /// All percentiles from the same resamples, whose blocks are as long as the most correlated of them needs.
-fn of_times(run: &Run, seconds: &Seconds, side: u64) -> Option<Vec<Replicates>> {
+fn of_times(run: &Run, seconds: &Seconds, side: Side) -> Option<Vec<Replicates>> {
     let quantiles = TIMES.map(|(_, quantile)| quantile);
     let block = seconds.times.block(&quantiles)?;
     let mut draw = Draw::new(run.seed, Stream::resamples(0), side);

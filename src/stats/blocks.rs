@@ -161,6 +161,7 @@ fn weights(intervals: usize, block: usize, draw: &mut Draw) -> Vec<u32> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "what is asked for is exactly this value")]
 mod tests {
     use super::*;
     use crate::seed::Stream;

@@ -79,6 +79,7 @@ impl Centred {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "what is asked for is exactly this value")]
 mod tests {
     use super::*;
     use crate::seed::{Draw, Stream};
