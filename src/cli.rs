@@ -7,6 +7,7 @@ mod accounts;
 mod compare;
 mod completions;
 mod confirm;
+mod live;
 mod load;
 mod man;
 pub mod profile;

@@ -1,6 +1,8 @@
 //! Comparing from the outside: how often it is wrong where nothing changed, what it finds where something did, and what it says
 //! of files of every kind.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "compare_all/coverage.rs"]
 mod coverage;
 #[path = "compare_all/false_alarms.rs"]

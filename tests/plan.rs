@@ -316,6 +316,34 @@ fn nobody_logged_out_acts_or_is_written_to_and_nobody_comes_back_before_its_next
 }
 
 #[test]
+fn what_crosses_is_counted_on_both_sides() {
+    let crossing = PROFILE.replacen("users = 401", "users = { phones = 300 }", 1).replacen(
+        "duration = \"20s\"",
+        "duration = \"20s\"\nusers = { phones = 100, desktops = 101 }",
+        1,
+    );
+    let plan = plan_of(&crossing, 1);
+    let population = plan.population();
+    let at = Offset::from_secs_f64;
+    assert_eq!(population.turns_within(at(0.0), at(10.0)), (300, 0));
+    assert_eq!(population.turns_within(at(10.0), at(30.0)), (101, 200));
+    // Some phones may still be closing while the last desktops connect.
+    assert_eq!(population.connections_at_once(plan.phases()), 401);
+}
+
+#[test]
+fn where_nobody_is_online_nothing_is_planned_and_nothing_expected() {
+    let night = tide().replace("users = 60", "users = 0");
+    let plan = plan_of(&night, 5);
+    let dark = |at: Offset| (Offset::from_secs_f64(85.0)..Offset::from_secs_f64(95.0)).contains(&at);
+    for (activity, at) in (0..6).map(|activity| (activity, Offset::from_secs_f64(90.0))) {
+        assert!(plan.rate_at(activity, at) < 1e-9, "activity {activity}: {}", plan.rate_at(activity, at));
+    }
+    assert!(actions(&plan, 1).iter().all(|action| !dark(action.at)));
+    assert!(actions(&plan, 3) == actions(&plan, 1));
+}
+
+#[test]
 fn what_is_per_user_falls_with_the_users() {
     let plan = plan_of(&tide(), 3);
     // Sessions of 30 s and 3 s away, of 300 users and of 60: a fifth as many ends a second.

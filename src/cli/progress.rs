@@ -221,6 +221,8 @@ mod tests {
             open: 12,
             recent,
             logins: (999, 1),
+            seconds_closed: 22,
+            folded: None,
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::activity::Activity;
+use crate::cli::live::{LiveAddress, Watching};
 use crate::cli::progress::Progress;
 use crate::cli::{Failure, confirm, load, terminal};
 use crate::clock::{Epoch, WallTime};
@@ -25,7 +26,8 @@ use crate::server::Population;
 #[command(after_help = "Examples:\n  \
     xmpp-bench run profiles/quickstart.toml\n  \
     xmpp-bench run quickstart --target xmpp://127.0.0.1:5222 --set target.ca_file=ca.pem\n  \
-    xmpp-bench run my.toml --set users.0.count=5000 --set 'activity.0.rate=\"2000/s\"' --out run.json --quiet")]
+    xmpp-bench run my.toml --set users.0.count=5000 --set 'activity.0.rate=\"2000/s\"' --out run.json --quiet\n  \
+    xmpp-bench run quickstart --live 9464")]
 pub(super) struct RunArgs {
     /// A profile: a TOML file, or the name of a shipped one (see `profile list`).
     profile: String,
@@ -50,6 +52,10 @@ pub(super) struct RunArgs {
     /// No progress.
     #[arg(long, short)]
     quiet: bool,
+    /// Serve a page to watch the run by, and its metrics for Prometheus at /metrics: a port, or an address to be
+    /// reached from elsewhere.
+    #[arg(long, value_name = "ADDRESS")]
+    live: Option<LiveAddress>,
     /// Worker threads [default: one per CPU, one fewer if the server is on this machine].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     workers: Option<u16>,
@@ -75,10 +81,15 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
         Epoch::from_monotonic_nanos(Epoch::start().as_monotonic_nanos() + HEAD_START.as_nanos() as u64);
     let server = own_server(args, &profile, epoch)?;
     let commands = listen_for_signals()?;
+    let mut watching = Watching::start(args.live.as_ref(), &profile)?;
     let order = order(args, &profile, server.as_ref(), epoch);
     let mut progress = Progress::new(args.quiet, profile.end_of_phases().since(crate::units::Offset::ZERO));
-    let finished = execute(order, &commands, &mut |step| progress.show(step));
+    let finished = execute(order, &commands, &mut |step| {
+        progress.show(step);
+        watching.show(step);
+    });
     progress.finish();
+    watching.end(&finished);
     let server_error = server.and_then(|server| server.stop().err());
     let Finished { result, written } =
         finished.map_err(|error| Failure::new(error.code(), error.to_string()))?;

@@ -138,7 +138,7 @@ fn listed(names: &[&str]) -> String {
 }
 
 /// What an asked-for load does not depend on.
-const NOT_LOAD: [&str; 2] = ["target", "slo"];
+const NOT_LOAD: [&str; 3] = ["target", "slo", "observe"];
 
 fn profile_difference(first: &Profile, other: &Profile) -> Option<String> {
     let (one, two) = (keys_of(&first.text), keys_of(&other.text));

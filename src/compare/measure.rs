@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gate::Resolved;
 use super::run::Run;
-use crate::results::{Extended, Figures, LedgerCounts, RunResult, ThreadRole};
+use crate::results::{Extended, Figures, LedgerCounts, ObservedSource, RunResult, ThreadRole};
 use crate::stats::rank::Scale;
 
 /// One thing that is compared.
@@ -210,15 +210,32 @@ pub(super) fn loss<'a>(accounts: impl Iterator<Item = &'a LedgerCounts>) -> Opti
     (expected > 0.0).then(|| lost / expected)
 }
 
-/// Processors used on average: by the generator's own threads, or by those of a server inside the process. A server that was
-/// observed from outside would be read here too.
+/// Processors used on average over the run: by the generator's own threads; by the server as it was observed, or where it was
+/// not and runs inside the process, by its threads.
 pub(super) fn processors(result: &RunResult, subject: &str) -> Option<f64> {
     let is_server = subject == SERVER;
+    let observed = result.observed.iter().filter(|_| is_server).flat_map(|observed| &observed.sources);
+    let observed: Vec<f64> = observed.filter_map(observed_processors).collect();
+    if !observed.is_empty() {
+        return Some(observed.iter().sum());
+    }
     let threads =
         result.generator.threads.iter().filter(|thread| (thread.role == ThreadRole::Server) == is_server);
     let used: f64 = threads.map(|thread| thread.user_s + thread.system_s).sum();
     let seconds = f64::from(result.series.seconds);
     (used > 0.0 && seconds > 0.0).then_some(used / seconds)
+}
+
+/// What a source's counter of processor seconds grew by, over the time between its readings. A counter that falls has begun
+/// anew: that step is left out.
+fn observed_processors(source: &ObservedSource) -> Option<f64> {
+    let counter = source.columns.get(source.cpu.as_ref()?)?;
+    let readings: Vec<(f64, f64)> =
+        source.at_s.iter().zip(&counter.values).filter_map(|(at, value)| Some(((*at)?, (*value)?))).collect();
+    let steps = readings.windows(2).map(|pair| (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1));
+    let grown = steps.filter(|(time, growth)| *time > 0.0 && *growth >= 0.0);
+    let (time, growth) = grown.fold((0.0, 0.0), |sum, step| (sum.0 + step.0, sum.1 + step.1));
+    (time > 0.0 && growth > 0.0).then(|| growth / time)
 }
 
 /// The generator's own processor time.
@@ -235,8 +252,28 @@ fn number(value: Extended<u64>) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "the sums are exact")]
 mod tests {
     use super::*;
+    use crate::results::Column;
+
+    #[test]
+    fn what_an_observed_server_used_is_its_counters_growth_over_time() {
+        let column = |values: &[Option<f64>]| Column { values: values.to_vec(), ..Column::default() };
+        let source = ObservedSource {
+            cpu: Some("cpu".into()),
+            at_s: vec![Some(0.0), Some(1.0), None, Some(3.0), Some(4.0), Some(5.0)],
+            // It began anew between 3 and 4.
+            columns: [(
+                "cpu".into(),
+                column(&[Some(10.0), Some(10.5), None, Some(11.5), Some(0.1), Some(0.6)]),
+            )]
+            .into(),
+            ..ObservedSource::default()
+        };
+        assert_eq!(observed_processors(&source), Some(2.0 / 4.0));
+        assert_eq!(observed_processors(&ObservedSource::default()), None);
+    }
 
     #[test]
     fn every_figure_has_its_line() {

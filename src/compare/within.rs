@@ -20,7 +20,10 @@ struct Replicates {
 
 /// The percentiles of an operation's times, drawn again together: by operation and side.
 #[derive(Debug, Default)]
-pub(super) struct Drawn(RefCell<BTreeMap<(String, Side), Option<Vec<Replicates>>>>);
+pub(super) struct Drawn(RefCell<BTreeMap<(String, Side), OfTimes>>);
+
+/// One for each of [`TIMES`]; `None` where a run is too short.
+type OfTimes = Option<Vec<Replicates>>;
 
 /// 0 for the base, 1 for the new side.
 type Side = u64;
@@ -68,7 +71,7 @@ fn replicates(sides: &Sides<'_>, run: &Run, measure: &Measure, side: Side) -> Op
 }
 
 /// All percentiles from the same resamples, whose blocks are as long as the most correlated of them needs.
-fn of_times(run: &Run, seconds: &Seconds, side: Side) -> Option<Vec<Replicates>> {
+fn of_times(run: &Run, seconds: &Seconds, side: Side) -> OfTimes {
     let quantiles = TIMES.map(|(_, quantile)| quantile);
     let block = seconds.times.block(&quantiles)?;
     let mut draw = Draw::new(run.seed, Stream::resamples(0), side);

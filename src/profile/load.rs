@@ -7,9 +7,11 @@ use super::document::{self, Entry, Node, Place, Table, Value};
 use super::keys::{Keys, Reported, Surroundings};
 use super::problem::{Notebook, Problems, Text, Wrong};
 use super::read::slos::Measurable;
-use super::read::{abort, activities, phases, slos, tables, target, users};
+use super::read::{abort, activities, observe, phases, slos, tables, target, users};
 use super::registry::{KeySpec, Presence, Recipients, Registry, Shape, Vocabulary};
-use super::{AbortRule, ActivityPlan, Group, Join, Phase, Planned, Profile, Slo, Source, Target, mask, set};
+use super::{
+    AbortRule, ActivityPlan, Group, Join, Observe, Phase, Planned, Profile, Slo, Source, Target, mask, set,
+};
 use crate::units::{show_count, show_duration};
 
 /// The keys at the top of a profile.
@@ -62,6 +64,12 @@ pub const PROFILE_KEYS: &[KeySpec] = &[
         shape: Shape::Section,
         presence: Presence::Optional,
         doc: "what ends the run early",
+    },
+    KeySpec {
+        name: "observe",
+        shape: Shape::Section,
+        presence: Presence::Optional,
+        doc: "what is watched of the server meanwhile",
     },
 ];
 
@@ -183,6 +191,7 @@ impl<R: Registry> Reader<'_, R> {
         let activities = self.activities(&keys, groups.as_deref().ok());
         let slos = self.slos(&keys, phases.as_deref().ok());
         let abort = self.abort(&keys);
+        let observe = self.observe(&keys, target.as_ref().ok());
         let profile = Profile {
             source,
             deadline: deadline?,
@@ -194,6 +203,7 @@ impl<R: Registry> Reader<'_, R> {
             activities: activities?,
             slos: slos?,
             abort: abort?,
+            observe: observe?,
         };
         check_whole(&profile, &keys).map(|()| profile)
     }
@@ -280,6 +290,18 @@ impl<R: Registry> Reader<'_, R> {
         let Some(entry) = keys.entry("abort") else { return Ok(Vec::new()) };
         let table = table(entry, keys)?;
         abort::read(Keys::open("[abort]", table, &entry.node.place, &specs, self.surroundings))
+    }
+
+    fn observe(&self, keys: &Keys<'_>, target: Option<&Target>) -> Result<Vec<Observe>, Reported> {
+        let specs = [observe::OBSERVE_KEYS];
+        let tables = tables(keys, "observe", "[observe]", &specs, self.surroundings)?;
+        if tables.len() > observe::SOURCES_MAX {
+            let most = observe::SOURCES_MAX;
+            let wrong = Wrong::new(format!("must be no more than {most} tables, not {}", tables.len()));
+            return Err(keys.refuse("observe", wrong));
+        }
+        let read: Vec<_> = tables.into_iter().map(|keys| observe::read(keys, target)).collect();
+        read.into_iter().collect()
     }
 }
 

@@ -10,6 +10,7 @@ use super::document::{self, Node, Value};
 /// `text` (TOML, or a `--set` override) with every password's characters replaced by stars.
 pub(super) fn mask(text: &str) -> String {
     let mut bytes = mask_text(text).into_bytes();
+    mask_addresses(&mut bytes);
     if let Ok(root) = document::parse(text) {
         mask_values(&root, &mut bytes);
     }
@@ -48,6 +49,20 @@ fn mask_text(text: &str) -> String {
     }
     masked.push_str(&text[at..]);
     masked
+}
+
+/// What stands before the `@` of an address (`http://name:word@host`).
+fn mask_addresses(bytes: &mut [u8]) {
+    let mut at = 0;
+    while let Some(found) = bytes[at..].windows(3).position(|three| three == b"://") {
+        let start = at + found + 3;
+        let ends = |byte: &u8| byte.is_ascii_whitespace() || b"/\"'?#".contains(byte);
+        let end = bytes[start..].iter().position(ends).map_or(bytes.len(), |length| start + length);
+        if let Some(behind) = bytes[start..end].iter().rposition(|&byte| byte == b'@') {
+            bytes[start..start + behind].fill(b'*');
+        }
+        at = start;
+    }
 }
 
 /// The inside of the value that a key ending at `at` has, if it is a key.
@@ -100,6 +115,8 @@ mod tests {
             ("users=[{password=\"pässe\", count=1}]", "users=[{password=\"******\", count=1}]"),
             ("\"pass\\u0077ord\" = \"odd\"", "\"pass\\u0077ord\" = \"***\""),
             ("# a password is needed", "# a password is needed"),
+            ("url = \"http://ü:s@h/m\"", "url = \"http://****@h/m\""),
+            ("jid = \"u{n}@h\" # see http://h/a@b", "jid = \"u{n}@h\" # see http://h/a@b"),
         ] {
             assert_eq!(mask(text), masked);
         }

@@ -39,7 +39,7 @@ fn runs_that_were_asked_something_else_are_refused_and_every_difference_is_named
     );
     assert!(said.contains("--allow profile") && !said.contains("slo"), "{said}");
     let other = runs("new", 1..=5, |run| {
-        run.profile.overrides = vec!["users.0.count=9".into(), "target.url=xmpp://b".into()]
+        run.profile.overrides = vec!["users.0.count=9".into(), "target.url=xmpp://b".into()];
     });
     let said = refusal(&base, &other, &[]);
     assert!(said.contains("--set users.0.count=9") && !said.contains("target.url"), "{said}");
@@ -265,7 +265,7 @@ fn journal() -> Vec<u8> {
     use xmpp_bench::results::journal::JournalWriter;
     let preamble = xmpp_bench::results::Preamble { run_id: "gone".into(), ..crate::world::preamble() };
     let mut bytes = Vec::new();
-    drop(JournalWriter::begin(&mut bytes, &preamble).unwrap());
+    JournalWriter::begin(&mut bytes, &preamble).unwrap();
     bytes
 }
 

@@ -15,7 +15,8 @@ const TABLE: &[(&str, &[&str])] = &[
     // A bootstrap draws: by the counter-based generators, so that the same files give the same intervals.
     ("stats", &["units", "seed"]),
     // A result is written in the words of measurement: columns, outcomes, samples.
-    ("results", &["units", "sample"]),
+    // What it derives from its series, it derives with the uncertainty that goes with it.
+    ("results", &["units", "sample", "stats"]),
     ("topology", &["units", "seed", "profile"]),
     ("server", &["units", "seed", "topology", "profile", "machine", "sample", "xmpp"]),
     ("plan", &["units", "seed", "profile", "topology"]),
@@ -56,6 +57,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("report", &["units", "results", "stats"]),
     // Tables look alike everywhere; what a comparison says is its own.
     ("compare", &["units", "seed", "sample", "results", "stats", "report::table"]),
+    ("live", &["sample", "results"]),
     ("cli", &["*"]),
     ("main", &["cli"]),
 ];

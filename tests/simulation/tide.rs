@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::world::{LATENCY, World};
-use xmpp_bench::sample::{LedgerCounts, LedgerKind, Outcome, Unsent};
+use xmpp_bench::plan::To;
+use xmpp_bench::sample::{ErrorClass, Indeterminate, LedgerCounts, LedgerKind, Outcome, Unsent};
 use xmpp_bench::units::Offset;
 
 /// Forty users of whom thirty log out, and twenty log in again, while everybody writes, talks and changes presence.
@@ -103,11 +104,51 @@ fn with_sessions_ending_of_themselves_too_nobody_is_logged_out_twice_or_comes_ba
     world.run_until(Offset::from_secs_f64(39.0));
     world.finish(Duration::from_secs(5));
     balanced(&world, KINDS);
+    let (plan, churn) = (world.plan(), 4);
+    let mut cursor = plan.cursor(0, 40);
+    let (mut returns, mut gone) = (0, 0);
+    while let Some(action) = cursor.take_due(Offset::MAX) {
+        if let (To::Away { until, .. }, true) = (action.to, action.activity == churn) {
+            returns += usize::from(until.is_some_and(|until| until < plan.end()));
+            gone += usize::from(until.is_none());
+        }
+    }
     let (ok, offline) =
         (world.ended("logout", Outcome::Ok), world.ended("logout", Outcome::Unsent(Unsent::SenderOffline)));
-    // Away by plan at its logout is logged out already; away by plan for a return just then is offline.
-    assert!(ok + offline <= 30 && ok >= 15 && offline <= 3, "{ok} logged out, {offline} were not there");
+    assert!(gone > 0 && returns > 50, "{gone} gone, {returns} returns");
+    assert_eq!(ok + offline + gone, 30, "{ok} logged out, {offline} not there, {gone} gone before");
+    // Who is not there at its logout was on its way back.
+    let broken_off = world.ended("login", Outcome::Indeterminate(Indeterminate::SenderStream));
+    assert_eq!(world.ended("login", Outcome::Ok) + broken_off, 40 + 20 + returns, "{broken_off} broken off");
     assert_eq!(world.ended("churn.close", Outcome::Timeout), 0);
+}
+
+#[test]
+fn a_night_without_anybody_is_quiet_and_the_morning_after_is_like_any() {
+    let night = TIDE.replace("users = 10\n", "users = 0\n");
+    let mut world = World::new(&night, |_| {});
+    world.run_until(Offset::from_secs_f64(24.0));
+    assert_eq!(world.last.as_ref().map(|report| report.online), Some(0));
+    world.run_until(Offset::from_secs_f64(39.0));
+    assert_eq!(world.last.as_ref().map(|report| report.online), Some(30));
+    world.finish(Duration::from_secs(5));
+    assert_eq!(world.ended("logout", Outcome::Ok), 40);
+    assert_eq!(world.ended("login", Outcome::Ok), 40 + 30);
+    // Rooms went with their last occupants, and are made anew before anybody else comes in.
+    assert_eq!(world.ended("groupchat.join", Outcome::Failed(ErrorClass::Server)), 0);
+    assert!(world.ended("groupchat.create", Outcome::Ok) >= 8, "each of four rooms, by day and by day");
+    balanced(&world, KINDS);
+}
+
+#[test]
+fn a_login_that_hangs_at_its_logout_has_timed_out_and_is_not_left_out() {
+    let mut world = World::new(TIDE, |_| {});
+    world.is_mute = true;
+    world.run_until(Offset::from_secs_f64(39.0));
+    world.finish(Duration::from_secs(5));
+    // The last to come in the morning have not waited for the deadline of 5 s when the run ends: they drain.
+    assert_eq!(world.ended("login", Outcome::Timeout), 40 + 20);
+    assert_eq!(world.ended("logout", Outcome::Unsent(Unsent::SenderOffline)), 30);
 }
 
 #[test]
@@ -138,6 +179,10 @@ fn a_server_that_never_closes_its_side_times_out() {
     assert!(world.ended("logout", Outcome::Timeout) > 10);
     assert_eq!(world.ended("logout", Outcome::Ok), 0);
     assert!(world.ended("churn.close", Outcome::Timeout) > 10);
+    // Who waits for its last session in vain is let down by the server, not by us.
+    assert!(world.ended("login", Outcome::Unsent(Unsent::LastSession)) > 0);
+    assert_eq!(world.ended("login", Outcome::Unsent(Unsent::Stopped)), 0);
+    assert_eq!(world.ended("login", Outcome::Unsent(Unsent::LoggedOut)), 0);
     // A cut waits for nobody.
     assert!(world.ended("churn.cut", Outcome::Ok) > 5);
     assert_eq!(world.ended("churn.cut", Outcome::Timeout), 0);

@@ -34,14 +34,23 @@ impl Shard {
             Ok(()) => {
                 self.watch.lags[run.phase_of(action.at)].record_nanos(now.signed_nanos_since(action.at));
             }
-            Err(reason) => {
-                let group = run.group_of(action.sender).id;
-                self.recorder.unsent(activity.operation(), group, action.at, reason);
-                // What was to be measured of the whole broadcast did not happen either.
-                for also in activity.measured_beside() {
-                    self.recorder.sample(Sample::ended(also, group, action.at, Outcome::Unsent(reason)));
-                }
-            }
+            Err(reason) => self.not_begun(action, reason),
+        }
+    }
+
+    /// Counts an action that could not be begun.
+    pub(super) fn not_begun(&mut self, action: &Action, reason: Unsent) {
+        let run = std::sync::Arc::clone(&self.run);
+        let activity = &run.activities[usize::from(action.activity)];
+        let group = run.group_of(action.sender).id;
+        let operation = match action.to {
+            To::Away { cut, .. } => activity.operations[usize::from(cut)],
+            _ => activity.operation(),
+        };
+        self.recorder.unsent(operation, group, action.at, reason);
+        // What was to be measured of a whole broadcast did not happen either.
+        for also in activity.measured_beside() {
+            self.recorder.sample(Sample::ended(also, group, action.at, Outcome::Unsent(reason)));
         }
     }
 

@@ -14,7 +14,7 @@ use crate::engine::run::Run;
 use crate::engine::shard::{Life, Shard};
 use crate::machine::{Channel, Outbox};
 use crate::plan::Action;
-use crate::sample::{Instants, OperationId, Outcome, Sample, Unsent, UserIndex};
+use crate::sample::{Indeterminate, Instants, OperationId, Outcome, Sample, Unsent, UserIndex};
 use crate::units::Offset;
 use crate::user::{Farewell, User};
 
@@ -35,6 +35,10 @@ struct Leaving {
     operation: OperationId,
     intended: Offset,
     offered: Offset,
+    /// Where the closing tag ends in its channel; a cut has none.
+    end: u64,
+    /// When the kernel took its last byte.
+    sent: Option<Offset>,
 }
 
 impl Leavings {
@@ -68,6 +72,15 @@ impl Leavings {
         self.logouts.pop_front_if(|(at, _)| *at <= until)
     }
 
+    /// The kernel took a channel's bytes up to `offset`.
+    pub(super) fn taken(&mut self, now: Offset, channel: Channel, offset: u64) {
+        if !self.under_way.is_empty()
+            && let Some(leaving) = self.under_way.get_mut(&channel.0).filter(|it| it.end <= offset)
+        {
+            leaving.sent.get_or_insert(now);
+        }
+    }
+
     fn take_limit(&mut self, now: Offset) -> Option<(u32, u32)> {
         self.limits.pop_front_if(|(at, ..)| *at <= now).map(|(_, local, attempt)| (local, attempt))
     }
@@ -89,7 +102,7 @@ impl Shard {
         }
         let operations = &self.run.activities[usize::from(action.activity)].operations;
         let operation = operations[usize::from(cut)];
-        self.begin_leaving(now, local, Leaving { operation, intended: action.at, offered: now });
+        self.begin_leaving(now, local, operation, action.at);
         match until {
             Some(until) if until < self.run.plan.end() => self.logins.come_back(until, local),
             Some(_) => {}
@@ -97,7 +110,11 @@ impl Shard {
                 self.leavings.gone.insert(local);
             }
         }
-        self.with_user(now, Channel(local), out, if cut { User::cut } else { User::leave });
+        if cut {
+            self.with_user(now, Channel(local), out, User::cut);
+        } else {
+            self.close_session(now, local, out);
+        }
         Ok(())
     }
 
@@ -105,18 +122,33 @@ impl Shard {
     pub(super) fn log_out(&mut self, now: Offset, intended: Offset, local: u32, out: &mut Outbox) {
         let operation = self.run.logout;
         let was_gone = self.leavings.gone.remove(&local);
+        if let Some(due) = self.logins.log_out(local) {
+            self.miss_login(local, due, Unsent::LastSession);
+        }
         if self.users[local as usize].is_online() {
             self.watch.lags[self.run.phase_of(intended)].record_nanos(now.signed_nanos_since(intended));
-            self.begin_leaving(now, local, Leaving { operation, intended, offered: now });
+            self.begin_leaving(now, local, operation, intended);
         } else if !was_gone {
             let user = self.range.start + local;
             let reason = self.whose_fault(user).unwrap_or(Unsent::SenderOffline);
             self.recorder.unsent(operation, self.run.group_of(user).id, intended, reason);
         }
-        self.with_user(now, Channel(local), out, User::leave);
+        self.close_session(now, local, out);
     }
 
-    fn begin_leaving(&mut self, now: Offset, local: u32, leaving: Leaving) {
+    /// Says goodbye for a user, or breaks off its login.
+    fn close_session(&mut self, now: Offset, local: u32, out: &mut Outbox) {
+        self.with_user(now, Channel(local), out, |user, near, said| {
+            user.leave(Indeterminate::SenderStream, near, said);
+        });
+        let end = self.users[local as usize].offered_bytes();
+        if let Some(leaving) = self.leavings.under_way.get_mut(&local) {
+            leaving.end = end;
+        }
+    }
+
+    fn begin_leaving(&mut self, now: Offset, local: u32, operation: OperationId, intended: Offset) {
+        let leaving = Leaving { operation, intended, offered: now, end: u64::MAX, sent: None };
         self.leavings.under_way.insert(local, leaving);
         self.leavings.limits.push_back((now + self.run.deadline, local, self.logins.attempt(local)));
         self.go_offline(now, UserIndex(self.range.start + local));
@@ -125,11 +157,13 @@ impl Shard {
     /// The server answered a session's end, or cannot any more.
     pub(super) fn heed_farewell(&mut self, now: Offset, user: UserIndex, farewell: Farewell) {
         let Some(leaving) = self.leavings.under_way.remove(&(user.0 - self.range.start)) else { return };
-        let Leaving { operation, intended, offered } = leaving;
+        let Leaving { operation, intended, offered, sent, .. } = leaving;
         let group = self.run.group_of(user.0).id;
         self.recorder.sample(match farewell {
             Farewell::Answered => {
-                let instants = Instants { intended, offered, sent: offered, done: now.max(offered) };
+                // An answer proves that the tag was sent; a cut sends nothing.
+                let done = now.max(offered);
+                let instants = Instants { intended, offered, sent: sent.unwrap_or(offered).min(done), done };
                 Sample::completed(operation, group, instants, now.since(intended) > self.run.deadline)
             }
             Farewell::Broken(class) => Sample::ended(operation, group, intended, Outcome::Failed(class)),

@@ -272,6 +272,9 @@ impl Shard {
             self.whereabouts.end_room(set.place_of(seat), RoomState::InTheMaking);
             self.expect_making(now, set, seat)
         } else {
+            if made.is_none() {
+                self.whereabouts.reopen(set.place_of(seat));
+            }
             made
         };
         if let Some(made) = made {
@@ -384,6 +387,9 @@ impl Shard {
         if !self.whereabouts.seat(seat, false) {
             return;
         }
+        if let Some(set) = self.run.room_set(place) {
+            self.whereabouts.vacate(place, set.seats(place));
+        }
         self.recorder.void_stay(user, place, now);
         for (number, batch) in self.peers.outgoing.iter_mut().enumerate() {
             if number != usize::from(self.number) {
@@ -399,6 +405,7 @@ impl Shard {
             for seat in set.seats_of(user.0) {
                 if self.whereabouts.seat(seat, false) {
                     self.break_order(seat);
+                    self.whereabouts.vacate(set.place_of(seat), set.seats(set.place_of(seat)));
                 }
                 if let Some(made) = self.stays.under_way.remove(&seat).and_then(|joining| joining.made) {
                     self.stays.making.remove(&made.sequence);

@@ -25,14 +25,14 @@ impl Totals {
             .collect()
     }
 
-    /// Operations over the measured phases; those that happened in none of them, and logins and logouts, over all phases: a few
+    /// Operations over the measured phases; those that happened in none of them, and those of logins, over all phases: a few
     /// users who come back must not stand for the thousands of the ramp.
     pub fn operations(&self) -> BTreeMap<String, Operation> {
         let all: Vec<usize> = (0..self.layout.phases.len()).collect();
         let measured: Vec<usize> =
             all.iter().copied().filter(|&at| self.layout.phases[at].measured).collect();
         let mut operations = self.operations_of(&all);
-        let of_logins = |name: &str| matches!(name, "login" | "logout") || name.starts_with("login.");
+        let of_logins = |name: &str| name == "login" || name.starts_with("login.");
         operations.extend(self.operations_of(&measured).into_iter().filter(|(name, _)| !of_logins(name)));
         operations
     }
