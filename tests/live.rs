@@ -19,7 +19,9 @@ use xmpp_bench::results::Histogram;
 /// A snapshot in which every metric has something to say, with labels that need care.
 fn full() -> Snapshot {
     let mut histogram = Histogram::new();
-    [90, 900, 9_000, 90_000_000].into_iter().for_each(|micros| histogram.record_micros(micros));
+    for micros in [90, 900, 9_000, 90_000_000] {
+        histogram.record_micros(micros);
+    }
     let operation = |name: &str| Operation {
         name: name.to_owned(),
         phase: "odd \"phase\" \\ of\ntwo lines".to_owned(),

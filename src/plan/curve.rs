@@ -86,7 +86,7 @@ impl UserCurve {
 
     /// How many users are logged in at `at`, logins and logouts of that instant done.
     pub fn logged_in(&self, at: Offset) -> u32 {
-        let leg = self.legs.get(self.leg_at(at)).or(self.legs.last());
+        let leg = self.legs.get(self.leg_at(at)).or_else(|| self.legs.last());
         leg.map_or(0, |leg| leg.logged_in(at))
     }
 

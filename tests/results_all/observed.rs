@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use xmpp_bench::report::summary::{Style, render};
 use xmpp_bench::results::journal::{self, Interval, JournalWriter, TailReason};
 use xmpp_bench::results::{
-    ColumnKind, ColumnLayout, ColumnUnit, LedgerCounts, Ledgers, Observed, ObservedLog, ObservedSource,
-    OperationSeries, Phase, Reading, RunResult, Series, SourceKind, SourceLayout, Stretch, Totals, check,
-    derive,
+    ColumnKind, ColumnLayout, ColumnUnit, Derived, LedgerCounts, Ledgers, Observed, ObservedLog,
+    ObservedSource, OperationSeries, Phase, Reading, RunResult, Series, SourceKind, SourceLayout, Stretch,
+    Totals, check, derive,
 };
 
 use crate::world;
@@ -125,35 +125,43 @@ fn two_sources_are_added_up() {
     assert!(near(derived.memory_bytes_per_user.value, 2.0 * USER_BYTES));
 }
 
+/// What is derived of the run of this file, changed.
+fn derived(sources: &[ObservedSource], series: &Series) -> Derived {
+    derive(sources, series, &phases(), f64::INFINITY)
+}
+
+/// So many of an operation done in each second.
+fn beside(name: &str, per_s: u64) -> Derived {
+    let mut series = series();
+    series.operations.entry(name.to_owned()).or_default().done = vec![per_s; 30];
+    derived(&sources((0..=30).map(reading)), &series)
+}
+
+/// Every reading changed.
+fn with(change: fn(u32, &mut Reading)) -> Derived {
+    let changed = (0..=30).map(|second| {
+        let mut reading = reading(second);
+        change(second, &mut reading);
+        reading
+    });
+    derived(&sources(changed), &series())
+}
+
+/// A source that knows neither CPU time nor memory.
+fn no_columns() -> Derived {
+    let mut sources = sources((0..=30).map(reading));
+    (sources[0].cpu, sources[0].memory) = (None, None);
+    derived(&sources, &series())
+}
+
 #[test]
-fn what_a_run_cannot_tell_is_null_with_the_reason() {
-    let whole = || (sources((0..=30).map(reading)), series());
-    let derived = |(sources, series): (Vec<ObservedSource>, Series)| {
-        derive(&sources, &series, &phases(), f64::INFINITY)
-    };
-    let beside = |name: &str, per_s: u64| {
-        let (sources, mut series) = whole();
-        series.operations.entry(name.to_owned()).or_default().done = vec![per_s; 30];
-        derived((sources, series))
-    };
-    let with = |change: fn(u32, &mut Reading)| {
-        let changed = (0..=30).map(|second| {
-            let mut reading = reading(second);
-            change(second, &mut reading);
-            reading
-        });
-        derived((sources(changed), series()))
-    };
-    let no_columns = || {
-        let (mut sources, series) = whole();
-        (sources[0].cpu, sources[0].memory) = (None, None);
-        derived((sources, series))
-    };
+fn a_cost_a_run_cannot_tell_is_null_with_the_reason() {
     for (figure, reason) in [
         (beside("ping", 11).cpu_s_per_1000_messages, "2000 of message.delivery were done 220 ping"),
         (beside("login", 2).cpu_s_per_1000_messages, "40 logins were done beside 2000 messages"),
         (beside("ping", 3).cpu_s_per_1000_logins, "`rate = 0` in the phases"),
         (beside("login", 0).cpu_s_per_1000_logins, "0 of login are too few"),
+        (beside("login", 12).cpu_s_per_1000_logins, "200 were asked for in those seconds and 120 done"),
         (no_columns().cpu_s_per_1000_messages, "no source counts"),
         (
             with(|second, reading| {
@@ -170,10 +178,14 @@ fn what_a_run_cannot_tell_is_null_with_the_reason() {
         assert_eq!(figure.value, None, "{figure:?}");
         assert!(figure.reason.contains(reason), "{reason}: {figure:?}");
     }
+    assert!(beside("ping", 9).cpu_s_per_1000_messages.value.is_some(), "a little beside is named, no more");
+}
+
+#[test]
+fn memory_that_did_not_follow_the_users_is_null_with_the_reason() {
     let few_users = {
-        let (sources, mut series) = whole();
-        series.users_online = vec![Some(40); 30];
-        derived((sources, series))
+        let series = Series { users_online: vec![Some(40); 30], ..series() };
+        derived(&sources((0..=30).map(reading)), &series)
     };
     for (figure, reason) in [
         (few_users.memory_bytes_per_user, "rose by fewer than 50"),
@@ -196,7 +208,6 @@ fn what_a_run_cannot_tell_is_null_with_the_reason() {
         assert_eq!(figure.value, None, "{figure:?}");
         assert!(figure.reason.contains(reason), "{reason}: {figure:?}");
     }
-    assert!(beside("ping", 9).cpu_s_per_1000_messages.value.is_some(), "a little beside is named, no more");
 }
 
 #[test]

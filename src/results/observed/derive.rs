@@ -72,6 +72,8 @@ pub struct Stretch {
 
 /// Operations besides those a figure is of may be this share of them.
 const BESIDE_MAX: f64 = 0.1;
+/// So far apart what was asked for and what was done may be: what is begun and not done costs as well.
+const BEHIND_MAX: f64 = 0.1;
 /// A login costs a server far more than a message: beside messages there may be this share of logins.
 const LOGINS_BESIDE_MAX: f64 = 0.01;
 /// With fewer operations chance decides.
@@ -165,7 +167,8 @@ impl Seen<'_> {
         let mut beside = self.done_in(&stretches);
         let operations = beside.remove(operation).unwrap_or(0);
         let cpu_s: f64 = cut.iter().map(|(_, cpu_s)| cpu_s).sum();
-        let reason = why_not(operation, operations, cpu_s, &beside);
+        let asked = self.asked_in(operation, &stretches);
+        let reason = why_not(operation, (operations, asked), cpu_s, &beside);
         let value = reason.is_empty().then(|| 1_000.0 * cpu_s / operations as f64);
         CostFigure { value, reason, cpu_s: Some(cpu_s), operations, stretches, beside }
     }
@@ -196,6 +199,15 @@ impl Seen<'_> {
             sum += ends.map_or(0.0, |(first, last)| last - first);
         }
         Ok((Stretch { from_s, to_s }, sum))
+    }
+
+    /// How many of an operation the plan wanted started in these seconds.
+    fn asked_in(&self, operation: &str, stretches: &[Stretch]) -> u64 {
+        let Some(series) = self.series.operations.get(operation) else { return 0 };
+        let asked = |stretch: &Stretch| -> u64 {
+            series.asked.iter().take(stretch.to_s as usize).skip(stretch.from_s as usize).sum()
+        };
+        stretches.iter().map(asked).sum()
     }
 
     /// What was done in these seconds, by operation. Steps of another operation are left out: they are that one's cost.
@@ -276,10 +288,19 @@ impl Seen<'_> {
 const APART: &str = "their cost cannot be told apart";
 
 /// Why a figure cannot be given; empty where it can.
-fn why_not(operation: &str, operations: u64, cpu_s: f64, beside: &BTreeMap<String, u64>) -> String {
+fn why_not(
+    operation: &str,
+    (operations, asked): (u64, u64),
+    cpu_s: f64,
+    beside: &BTreeMap<String, u64>,
+) -> String {
     let others: u64 = beside.values().sum();
     if operations < OPERATIONS_MIN {
         format!("{operations} of {operation} are too few")
+    } else if operations.abs_diff(asked) as f64 > asked as f64 * BEHIND_MAX {
+        format!(
+            "of {operation} {asked} were asked for in those seconds and {operations} done: what was begun costs too"
+        )
     } else if cpu_s < CPU_MIN_S {
         format!("{cpu_s:.2} s of processor time are too few to be told from rounding")
     } else if others as f64 > operations as f64 * BESIDE_MAX {
