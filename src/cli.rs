@@ -5,6 +5,7 @@
 
 mod ab;
 mod accounts;
+mod compare;
 mod completions;
 mod confirm;
 mod live;
@@ -40,6 +41,7 @@ Examples:
   xmpp-bench accounts create profiles/quickstart.toml --contacts --target xmpp://127.0.0.1:5222
   xmpp-bench run profiles/quickstart.toml --repeat 7 --out base.json
   xmpp-bench ab profiles/quickstart.toml --a xmpp://127.0.0.1:5222 --b xmpp://127.0.0.1:5322
+  xmpp-bench compare old1.json old2.json --with new1.json new2.json
   xmpp-bench profile show profiles/quickstart.toml
   xmpp-bench serve --listen 127.0.0.1:5222
 
@@ -63,6 +65,8 @@ enum Command {
     Profile(profile::ProfileArgs),
     /// Print the summary of a result, or of the journal a killed run left.
     Summary(summary::SummaryArgs),
+    /// Compare two sets of runs: what got better or worse, by how much, and how sure that is.
+    Compare(compare::CompareArgs),
     /// Print the JSON Schema of result files.
     #[command(after_help = "Examples:\n  xmpp-bench result-schema > result.schema.json")]
     ResultSchema,
@@ -128,6 +132,7 @@ pub fn main() -> ProcessCode {
             profile::run(&args, width, &mut terminal::stdout()).map(|()| 0).map_err(Failure::from)
         }
         Command::Summary(args) => summary::run(&args).map(|()| 0),
+        Command::Compare(args) => compare::run(&args),
         Command::ResultSchema => schema::run().map(|()| 0),
         Command::Completions(args) => completions::run(&args, Cli::command()).map(|()| 0),
         Command::Man(args) => man::run(&args, Cli::command()).map(|()| 0),

@@ -21,6 +21,7 @@ fn help_is_as_reviewed() {
         &["profile", "schema"],
         &["profile", "list"],
         &["summary"],
+        &["compare"],
         &["result-schema"],
         &["completions"],
         &["man"],
