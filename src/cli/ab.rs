@@ -22,8 +22,7 @@ use crate::units::Offset;
     Seven pairs are the fewest by which a difference in three measures can be told from chance with the pairs made use of.\n\n\
     Examples:\n  \
     xmpp-bench ab quickstart --a xmpp://127.0.0.1:5222 --b xmpp://127.0.0.1:5322 --set target.ca_file=ca.pem\n  \
-    xmpp-bench ab my.toml --a xmpp://old.example.org --b xmpp://new.example.org --a-set target.domain=old.example.org \
-    --b-set target.domain=new.example.org --repeat 10 --settle 30s --out upgrade\n  \
+    xmpp-bench ab my.toml --a xmpp://old:5222 --b xmpp://new:5222 --b-set target.ca_file=new.pem --out upgrade\n  \
     xmpp-bench ab quickstart --a loopback: --b loopback: --b-fault delay=2ms --repeat 5"
 )]
 pub(super) struct AbArgs {
