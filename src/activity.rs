@@ -129,7 +129,7 @@ impl Registry for Features {
 
     fn vocabulary(&self) -> Vocabulary {
         Vocabulary {
-            operations: LOGIN_OPERATION_NAMES,
+            operations: SESSION_OPERATION_NAMES,
             outcomes: Outcome::NAMES,
             ledger_columns: LEDGER_COLUMNS,
             body_bytes_min: Token::LEN as u32,
@@ -170,11 +170,17 @@ pub const LOGIN_OPERATIONS: &[OperationSpec] = &[
     ),
 ];
 
-/// The names of [`LOGIN_OPERATIONS`].
-const LOGIN_OPERATION_NAMES: &[&str] = &{
-    let mut names = [""; LOGIN_OPERATIONS.len()];
+/// What is measured of a planned logout, whatever the activities are.
+pub const LOGOUT: OperationSpec = login(
+    "logout",
+    "from the intended logout, where users become fewer, to the server's having closed its side",
+);
+
+/// The names of [`LOGIN_OPERATIONS`], and of [`LOGOUT`].
+const SESSION_OPERATION_NAMES: &[&str] = &{
+    let mut names = [LOGOUT.name; LOGIN_OPERATIONS.len() + 1];
     let mut index = 0;
-    while index < names.len() {
+    while index < LOGIN_OPERATIONS.len() {
         names[index] = LOGIN_OPERATIONS[index].name;
         index += 1;
     }
@@ -185,10 +191,10 @@ const fn login(name: &'static str, meaning: &'static str) -> OperationSpec {
     OperationSpec { name, meaning, ledger: None }
 }
 
-/// The operations of a run, in the order of their [`crate::sample::OperationId`]s: those of every login, then those of each
+/// The operations of a run, in the order of their [`crate::sample::OperationId`]s: those of every login, logout, then those of each
 /// activity. Two activities of one kind share their operations.
 pub fn operations<'a>(activities: impl IntoIterator<Item = &'a Activity>) -> Vec<OperationSpec> {
-    let mut all = LOGIN_OPERATIONS.to_vec();
+    let mut all = [LOGIN_OPERATIONS, &[LOGOUT]].concat();
     for operation in activities.into_iter().flat_map(|activity| activity.feature.operations) {
         if !all.contains(operation) {
             all.push(*operation);

@@ -7,6 +7,7 @@ mod ab;
 mod accounts;
 mod completions;
 mod confirm;
+mod live;
 mod load;
 mod man;
 pub mod profile;

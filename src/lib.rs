@@ -26,6 +26,7 @@
 //! | 4 wiring | [`engine`] | workers, ramp, phases, stop and abort, self-observation, verdict |
 //! | 4 | [`accounts`] | accounts and contacts on a server: made, checked, removed; beside the engine, measures nothing |
 //! | 5 view | [`report`] | from results to what a person reads |
+//! | 5 | [`live`] | a run watched while it goes on: a page, and metrics for Prometheus |
 //! | 6 | [`cli`] | one file per subcommand; errors to text; exit codes |
 //!
 //! A first reading: [`machine`] (the contract), [`plan`], [`user`], [`engine::shard`], [`record::ledger`], `docs/measurement.md`.
@@ -35,6 +36,7 @@ pub mod activity;
 pub mod cli;
 pub mod clock;
 pub mod engine;
+pub mod live;
 pub mod loopback;
 pub mod machine;
 pub mod net;

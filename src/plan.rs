@@ -4,9 +4,9 @@
 //! generators over the whole population, and a [`Cursor`] hands out one range of users' share of it; all ranges
 //! together are the whole plan, whatever the ranges are.
 //!
-//! A user is **planned online** from [`LOGIN_GRACE`] after its login was due, and away from the end an activity plans for its
-//! session to as long after its planned return. Picks are made among those online and not away; whether the picked one
-//! really is online is for the run to find out, and to count.
+//! A user is **planned online** from [`LOGIN_GRACE`] after its login was due until its logout is, and away from the end an
+//! activity plans for its session to as long after its planned return. Picks are made among those online and not away;
+//! whether the picked one really is online is for the run to find out, and to count.
 //!
 //! It refuses to catch up: what is due is due at its instant, however late the caller asks for it.
 
@@ -24,7 +24,7 @@ pub use rooms::RoomPlan;
 
 use crate::plan::absence::Away;
 use crate::plan::arrivals::{Process, SessionEnds};
-use crate::plan::curve::{RateCurve, UserCurve, Window};
+use crate::plan::curve::{RateCurve, Stay, UserCurve, Window};
 use crate::profile::{Absence, Arrivals, Pace, Planned, Profile, Recipients, SizeDistribution};
 use crate::seed::{Draw, Permutation, Stream};
 use crate::topology::Topology;
@@ -80,8 +80,8 @@ pub enum To {
     },
     /// Nobody: the sender's session ends.
     Away {
-        /// When its next one is to begin.
-        until: Offset,
+        /// When its next one is to begin; none where the user is planned to have logged out by then.
+        until: Option<Offset>,
         /// Without a word, instead of by closing its stream.
         cut: bool,
     },
@@ -107,7 +107,7 @@ pub struct PhaseWindow {
     pub measured: bool,
 }
 
-/// Who logs in when, and who is planned online.
+/// Who logs in and out when, and who is planned online.
 #[derive(Clone, Debug)]
 pub struct Population {
     groups: Vec<GroupCurve>,
@@ -173,13 +173,16 @@ impl Plan {
         self.seed
     }
 
-    /// Who logs in when.
+    /// Who logs in and out when.
     pub const fn population(&self) -> &Population {
         &self.population
     }
 
-    /// Arrivals per second of one activity at an instant, as expected.
+    /// Arrivals per second of one activity at an instant, as expected; none where nobody is planned online to act.
     pub fn rate_at(&self, activity: u16, at: Offset) -> f64 {
+        if self.population.planned_online(at) == 0 {
+            return 0.0;
+        }
         match &self.activities[usize::from(activity)].process {
             Process::Rate { curve, .. } => curve.rate_at(at),
             Process::Habit { period, end, .. } if at < *end => {
@@ -209,56 +212,53 @@ impl Plan {
         number: u64,
         at: Offset,
         bound: Option<u32>,
-        away: &Away,
+        present: &Present<'_>,
     ) -> Option<Choice> {
+        let online = present.roll.online;
+        if online == 0 {
+            return None;
+        }
+        let population = &self.population;
         let mut draw = Draw::new(self.seed, Stream::choices(activity), number);
-        let online = self.population.planned_online(at);
-        let is_present = |user| self.population.is_planned_online(user, at) && !away.is_away(user, at);
         if let Some(rooms) = &self.activities[usize::from(activity)].rooms {
             let count = rooms.seating().seat_count();
-            let is_taken =
-                |seat: &u32| is_present(rooms.seating().user_of(*seat)) && rooms.is_planned_joined(*seat, at);
+            let is_taken = |seat: &u32| {
+                population.is_present(rooms.seating().user_of(*seat), present)
+                    && rooms.is_planned_joined(*seat, at)
+            };
             let picked = (0..PICKS_MAX).map(|_| draw.below(count)).find(is_taken);
             // Where few seats are taken, the next one that is, from a place drawn anew.
             let seat = picked.or_else(|| {
                 let start = draw.below(count);
                 (0..count.min(SEATS_SCANNED)).map(|step| (start + step) % count).find(is_taken)
             })?;
-            return Some(Choice { sender: rooms.seating().user_of(seat), seat: Some(seat), online, draw });
+            return Some(Choice { sender: rooms.seating().user_of(seat), seat: Some(seat), at, draw });
         }
         let sender = match bound {
-            Some(user) => is_present(user).then_some(user)?,
-            None if online == 0 => return None,
+            Some(user) => population.is_present(user, present).then_some(user)?,
             None => (0..PICKS_MAX)
-                .map(|_| self.population.online_user(draw.below(online), at))
-                .find(|&user| !away.is_away(user, at))?,
+                .map(|_| population.online_user(draw.below(online), present.roll))
+                .find(|&user| !present.away.is_away(user, at))?,
         };
-        Some(Choice { sender, seat: None, online, draw })
+        Some(Choice { sender, seat: None, at, draw })
     }
 
     /// Fills in to whom and how much. Whoever has nobody to write to writes to nobody, and that is the plan.
-    fn complete(
-        &self,
-        activity: u16,
-        number: u64,
-        at: Offset,
-        choice: Choice,
-        away: &Away,
-    ) -> Option<Action> {
-        let Choice { sender, seat, online, mut draw } = choice;
+    fn complete(&self, activity: u16, number: u64, choice: Choice, present: &Present<'_>) -> Option<Action> {
+        let Choice { sender, seat, at, mut draw } = choice;
         let plan = &self.activities[usize::from(activity)];
         let to = match plan.recipients {
             Recipients::Server => To::Server,
-            Recipients::Online => {
-                To::User(self.population.other_online(sender, online, at, away, &mut draw)?)
-            }
-            Recipients::Contact => To::User(self.population.contact_online(sender, at, away, &mut draw)?),
+            Recipients::Online => To::User(self.population.other_online(sender, present, &mut draw)?),
+            Recipients::Contact => To::User(self.population.contact_online(sender, present, &mut draw)?),
             Recipients::Contacts => To::Contacts,
             Recipients::Room => To::Room { seat: seat? },
             Recipients::Oneself => {
                 let absence = plan.absence.as_ref()?;
                 let (cut, length) = absence::draw(absence, &mut draw);
-                To::Away { until: at + length, cut }
+                let logout = self.population.stay_of(sender, at)?.logout;
+                let until = Some(at + length).filter(|until| logout.is_none_or(|logout| *until < logout));
+                To::Away { until, cut }
             }
         };
         let size = plan.size.map_or(0, |size| size.sample(&mut draw));
@@ -275,8 +275,22 @@ impl Plan {
 struct Choice {
     sender: u32,
     seat: Option<u32>,
-    online: u32,
+    at: Offset,
     draw: Draw,
+}
+
+/// How many users are planned online at an instant: in all, and of each group.
+#[derive(Clone, Debug, Default)]
+struct Roll {
+    at: Offset,
+    online: u32,
+    by_group: Vec<u32>,
+}
+
+/// Who can be picked at an instant: whoever is planned online and not away.
+struct Present<'a> {
+    roll: &'a Roll,
+    away: &'a Away,
 }
 
 impl Population {
@@ -294,38 +308,82 @@ impl Population {
         Self { groups: groups.collect(), topology }
     }
 
-    /// How many logins the run plans.
-    pub fn logins(&self) -> u32 {
-        self.groups.iter().map(|group| group.curve.total()).sum()
+    /// How many users ever log in.
+    pub fn ever_logged_in(&self) -> u32 {
+        self.groups.iter().map(|group| group.curve.peak()).sum()
     }
 
-    /// When a user's first login is due; `None` if the run never needs it.
-    pub fn login_at(&self, user: u32) -> Option<Offset> {
+    /// How many log in, and how many log out, from `start` to `end`.
+    pub fn turns_within(&self, start: Offset, end: Offset) -> (u32, u32) {
+        let turns =
+            self.groups.iter().map(|group| (group.curve.logged_in(start), group.curve.logged_in(end)));
+        turns.fold((0, 0), |(ins, outs), (before, after)| {
+            (ins + after.saturating_sub(before), outs + before.saturating_sub(after))
+        })
+    }
+
+    /// The most connections at once that the curves ask for: one group's may still be closing while another's open.
+    pub fn connections_at_once(&self, phases: &[PhaseWindow]) -> u32 {
+        let at_once = |phase: &PhaseWindow| -> u32 {
+            let most = |curve: &UserCurve| {
+                curve.logged_in(phase.window.start).max(curve.logged_in(phase.window.end))
+            };
+            self.groups.iter().map(|group| most(&group.curve)).sum()
+        };
+        phases.iter().map(at_once).max().unwrap_or(0)
+    }
+
+    /// A user's stays, in time order: when its logins are due, and its logouts.
+    pub fn stays_of(&self, user: u32) -> impl Iterator<Item = Stay> + '_ {
         let group = self.group_of(user);
-        group.curve.login_at(group.order.invert(user - group.first))
+        group.curve.stays(group.rank_of(user))
+    }
+
+    /// The stay that an instant lies in.
+    pub fn stay_of(&self, user: u32, at: Offset) -> Option<Stay> {
+        self.stays_of(user).find(|stay| stay.contains(at))
     }
 
     /// The logins of users `first..end` in time order.
     pub fn logins_of(&self, first: u32, end: u32) -> Vec<(Offset, u32)> {
-        let mut logins: Vec<(Offset, u32)> =
-            (first..end).filter_map(|user| Some((self.login_at(user)?, user))).collect();
-        logins.sort_unstable();
-        logins
+        in_order((first..end).flat_map(|user| self.stays_of(user).map(move |stay| (stay.login, user))))
+    }
+
+    /// Their logouts, likewise.
+    pub fn logouts_of(&self, first: u32, end: u32) -> Vec<(Offset, u32)> {
+        in_order(
+            (first..end)
+                .flat_map(|user| self.stays_of(user).filter_map(move |stay| Some((stay.logout?, user)))),
+        )
+    }
+
+    /// How many users are planned to have logged in and not out at `at`.
+    pub fn logged_in(&self, at: Offset) -> u32 {
+        self.groups.iter().map(|group| group.curve.logged_in(at)).sum()
     }
 
     /// How many users are planned online at `at`.
     pub fn planned_online(&self, at: Offset) -> u32 {
-        self.groups.iter().map(|group| group.curve.logins_due(at - LOGIN_GRACE)).sum()
+        self.groups.iter().map(|group| group.planned_online(at)).sum()
     }
 
-    fn is_planned_online(&self, user: u32, at: Offset) -> bool {
-        self.login_at(user).is_some_and(|login| login + LOGIN_GRACE <= at)
+    /// Counts those planned online at `at`, once for whatever is asked of that instant.
+    fn call_roll(&self, at: Offset, roll: &mut Roll) {
+        roll.by_group.clear();
+        roll.by_group.extend(self.groups.iter().map(|group| group.planned_online(at)));
+        roll.online = roll.by_group.iter().sum();
+        roll.at = at;
+    }
+
+    fn is_present(&self, user: u32, present: &Present<'_>) -> bool {
+        let group = self.group_index_of(user);
+        let rank = self.groups[group].rank_of(user);
+        rank < present.roll.by_group[group] && !present.away.is_away(user, present.roll.at)
     }
 
     /// The planned-online user of this rank, ranks counted through the groups in order.
-    fn online_user(&self, mut rank: u32, at: Offset) -> u32 {
-        for group in &self.groups {
-            let online = group.curve.logins_due(at - LOGIN_GRACE);
+    fn online_user(&self, mut rank: u32, roll: &Roll) -> u32 {
+        for (group, &online) in self.groups.iter().zip(&roll.by_group) {
             if rank < online {
                 return group.first + group.order.apply(rank);
             }
@@ -335,36 +393,49 @@ impl Population {
     }
 
     /// Any planned-online user but the sender, all equally likely.
-    fn other_online(
-        &self,
-        sender: u32,
-        online: u32,
-        at: Offset,
-        away: &Away,
-        draw: &mut Draw,
-    ) -> Option<u32> {
-        let others = online.checked_sub(1).filter(|&others| others > 0)?;
+    fn other_online(&self, sender: u32, present: &Present<'_>, draw: &mut Draw) -> Option<u32> {
+        let others = present.roll.online.checked_sub(1).filter(|&others| others > 0)?;
         let mut pick = || {
-            let pick = self.online_user(draw.below(others), at);
+            let pick = self.online_user(draw.below(others), present.roll);
             // The last rank stands in for the sender's own, so that every other user has one.
-            if pick == sender { self.online_user(others, at) } else { pick }
+            if pick == sender { self.online_user(others, present.roll) } else { pick }
         };
-        (0..PICKS_MAX).map(|_| pick()).find(|&user| !away.is_away(user, at))
+        (0..PICKS_MAX).map(|_| pick()).find(|&user| !present.away.is_away(user, present.roll.at))
     }
 
     /// A contact of the sender that is planned online: a random one, or the next after it in the sender's list.
-    fn contact_online(&self, sender: u32, at: Offset, away: &Away, draw: &mut Draw) -> Option<u32> {
+    fn contact_online(&self, sender: u32, present: &Present<'_>, draw: &mut Draw) -> Option<u32> {
         let count = self.topology.contact_count(sender);
         let start = draw.below(count);
         (0..count)
             .map(|step| self.topology.contact(sender, (start + step) % count))
-            .find(|&contact| self.is_planned_online(contact, at) && !away.is_away(contact, at))
+            .find(|&contact| self.is_present(contact, present))
     }
 
     fn group_of(&self, user: u32) -> &GroupCurve {
-        let index = self.groups.partition_point(|group| group.first <= user).saturating_sub(1);
-        &self.groups[index]
+        &self.groups[self.group_index_of(user)]
     }
+
+    fn group_index_of(&self, user: u32) -> usize {
+        self.groups.partition_point(|group| group.first <= user).saturating_sub(1)
+    }
+}
+
+impl GroupCurve {
+    /// The place of one of its users among its comings.
+    fn rank_of(&self, user: u32) -> u32 {
+        self.order.invert(user - self.first)
+    }
+
+    fn planned_online(&self, at: Offset) -> u32 {
+        self.curve.logged_in_throughout(at - LOGIN_GRACE, at)
+    }
+}
+
+fn in_order(turns: impl Iterator<Item = (Offset, u32)>) -> Vec<(Offset, u32)> {
+    let mut turns: Vec<(Offset, u32)> = turns.collect();
+    turns.sort_unstable();
+    turns
 }
 
 fn process<A: Planned>(profile: &Profile<A>, index: usize, seed: u64, population: &Population) -> Process {
@@ -377,18 +448,15 @@ fn process<A: Planned>(profile: &Profile<A>, index: usize, seed: u64, population
             let order = Permutation::new(population, &mut draw);
             Process::Habit { period, order, population, end: profile.end_of_phases() }
         }
-        Pace::Session(length) => {
-            let users = profile.users();
-            Process::Sessions(SessionEnds {
-                seed,
-                activity,
-                length,
-                absence: plan.activity.absence().copied(),
-                logins: population.logins_of(0, users).into(),
-                population: users,
-                end: profile.end_of_phases(),
-            })
-        }
+        Pace::Session(length) => Process::Sessions(SessionEnds {
+            seed,
+            activity,
+            length,
+            absence: plan.activity.absence().copied(),
+            population: population.clone(),
+            users: profile.users(),
+            end: profile.end_of_phases(),
+        }),
         Pace::Total(_) | Pace::PerUser(_) => Process::Rate {
             seed,
             activity,

@@ -20,6 +20,7 @@ pub mod group;
 pub mod keys;
 pub mod load;
 mod mask;
+pub mod observe;
 pub mod phase;
 pub mod problem;
 mod read;
@@ -37,11 +38,13 @@ pub use abort::{AbortRule, Sign};
 pub use group::{Account, Accounts, Graph, Group, Mechanism, Secret};
 pub use keys::{Keys, Reported};
 pub use load::{Files, Input, PROFILE_KEYS};
+pub use observe::{Observe, ObservedProcess, Scrape, Selector};
 pub use phase::Phase;
 pub use problem::{Problems, Wrong};
 pub use read::Share;
 pub use read::abort::ABORT_KEYS;
 pub use read::activities::ACTIVITY_KEYS;
+pub use read::observe::OBSERVE_KEYS;
 pub use read::phases::PHASE_KEYS;
 pub use read::target::TARGET_KEYS;
 pub use read::users::USERS_KEYS;
@@ -79,6 +82,8 @@ pub struct Profile<A> {
     pub slos: Vec<Slo>,
     /// What ends the run early, if anything.
     pub abort: Vec<AbortRule>,
+    /// What is watched of the server meanwhile, in the profile's order.
+    pub observe: Vec<Observe>,
 }
 
 /// Something users do, and how often.
@@ -129,7 +134,7 @@ impl<A> Profile<A> {
 
     /// The most users ever online, over all groups.
     pub fn peak_online(&self) -> u32 {
-        self.phases.last().map_or(0, Phase::online_total)
+        self.phases.iter().map(Phase::online_total).max().unwrap_or(0)
     }
 
     /// The factor on `pace` at the beginning of a phase (by position).

@@ -9,7 +9,7 @@ pub mod fanout;
 pub mod ledger;
 pub mod turns;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::record::fanout::{Announce, Fanouts};
 use crate::record::ledger::{Ledger, LedgerConfig};
@@ -82,10 +82,10 @@ impl Recorder {
         }
     }
 
-    /// Several users' streams ended: one pass over the accounts for all of them.
-    pub fn void(&mut self, users: &HashSet<UserIndex>, at: Offset) {
-        self.ledger.void(|user| users.contains(&user), at, &mut self.log.samples);
-        self.fanouts.void(|user| users.contains(&user), at, &mut self.log.samples);
+    /// Several users' streams ended, each at its instant: one pass over the accounts for all of them.
+    pub fn void(&mut self, users: &HashMap<UserIndex, Offset>) {
+        self.ledger.void(|user| users.get(&user).copied(), &mut self.log.samples);
+        self.fanouts.void(|user| users.get(&user).copied(), &mut self.log.samples);
     }
 
     /// A user's stay in a room ended, though its stream goes on.

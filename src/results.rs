@@ -19,6 +19,7 @@ mod figures;
 pub mod file;
 pub mod histogram;
 pub mod journal;
+mod observed;
 mod schema;
 mod series;
 mod totals;
@@ -31,6 +32,10 @@ pub use context::{
 };
 pub use figures::{Attempted, Distribution, Extended, Figures, Ledgers, Operation};
 pub use histogram::{Buckets, Histogram, HistogramError};
+pub use observed::{
+    Column, ColumnKind, ColumnLayout, ColumnUnit, CostFigure, Derived, MemoryFigure, Observed, ObservedLog,
+    ObservedSource, Reading, SeenProcess, SourceFault, SourceKind, SourceLayout, Stretch, derive,
+};
 pub use schema::{
     EndedEarly, ErrorCount, Evidence, Exit, ExitReason, Phase, Population, RoomOrder, RunResult, Slo,
     SloState, Traffic, Unit, Verdict, VerdictState, result_schema,

@@ -3,7 +3,7 @@
 //! Every estimate comes with its uncertainty, and neighbouring seconds are not taken for independent: the standard error
 //! is widened by the series' own autocorrelation.
 
-/// The straight line through an evenly spaced series.
+/// The straight line through a series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Slope {
     /// Change of the value per step.
@@ -15,21 +15,31 @@ pub struct Slope {
 }
 
 impl Slope {
-    /// Least squares over `values`; `None` below eight points, where no interval would mean anything.
+    /// Least squares over evenly spaced `values`; `None` below eight points, where no interval would mean anything.
     pub fn fit(values: &[f64]) -> Option<Self> {
+        let steps: Vec<f64> = (0..values.len()).map(|step| step as f64).collect();
+        Self::over(&steps, values)
+    }
+
+    /// Least squares of `values` over `steps`, in the order they were observed; `None` below eight points, and where the
+    /// steps are all the same.
+    pub fn over(steps: &[f64], values: &[f64]) -> Option<Self> {
         const POINTS_MIN: usize = 8;
-        let points = values.len();
+        let points = values.len().min(steps.len());
         if points < POINTS_MIN {
             return None;
         }
         let count = points as f64;
-        let middle = (count - 1.0) / 2.0;
+        let middle = steps.iter().sum::<f64>() / count;
         let mean = values.iter().sum::<f64>() / count;
-        let spread: f64 = (0..points).map(|i| (i as f64 - middle).powi(2)).sum();
-        let per_step =
-            values.iter().enumerate().map(|(i, v)| (i as f64 - middle) * (v - mean)).sum::<f64>() / spread;
+        let pairs = || steps.iter().zip(values);
+        let spread: f64 = steps.iter().map(|step| (step - middle).powi(2)).sum();
+        if spread <= 0.0 {
+            return None;
+        }
+        let per_step = pairs().map(|(step, value)| (step - middle) * (value - mean)).sum::<f64>() / spread;
         let residuals: Vec<f64> =
-            values.iter().enumerate().map(|(i, v)| v - mean - per_step * (i as f64 - middle)).collect();
+            pairs().map(|(step, value)| value - mean - per_step * (step - middle)).collect();
         let effective = effective_sample_size(&residuals).max(3.0);
         let variance =
             residuals.iter().map(|r| r * r).sum::<f64>() / (effective - 2.0).max(1.0) * (effective / count);
@@ -94,6 +104,15 @@ mod tests {
             let slope = Slope::fit(&series).expect("enough points");
             assert!(slope.interval().0 > 0.0 && (slope.per_step - 1.0).abs() < 0.3, "{slope:?}");
         }
+    }
+
+    #[test]
+    fn a_slope_is_per_unit_of_what_it_is_taken_over() {
+        let steps: Vec<f64> = (0..20).map(|i| 50.0 * f64::from(i) + f64::from(i % 3)).collect();
+        let values: Vec<f64> = steps.iter().map(|step| 7.0 + 3.0 * step).collect();
+        let slope = Slope::over(&steps, &values).expect("enough points");
+        assert!((slope.per_step - 3.0).abs() < 1e-9, "{slope:?}");
+        assert_eq!(Slope::over(&[4.0; 20], &values), None, "nothing changed");
     }
 
     #[test]

@@ -25,7 +25,9 @@ pub use session::STRICT_SHARE;
 use crate::machine::{
     Channel, CloseCause, CloseMode, Event, LocalLimit, Outbox, Request, Secured, Transport,
 };
-use crate::sample::{ErrorClass, Fault, GroupId, Note, OperationId, Outcome, Place, Sample, UserIndex};
+use crate::sample::{
+    ErrorClass, Fault, GroupId, Indeterminate, Note, OperationId, Outcome, Place, Sample, UserIndex,
+};
 use crate::units::Offset;
 use crate::user::login::Login;
 use crate::user::session::Session;
@@ -134,6 +136,8 @@ pub enum Report {
     },
     /// How its channel was secured.
     Secured(Box<Secured>),
+    /// It was asked to leave in good order, and this is what came of it. [`Report::Ended`] follows when its channel is gone.
+    Farewell(Farewell),
     /// Its stream is gone and it is idle.
     Ended {
         /// It had been online.
@@ -143,6 +147,17 @@ pub enum Report {
         /// A new login may fare better.
         may_retry: bool,
     },
+}
+
+/// How a session ended that was closed in good order (RFC 6120 §4.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// The server closed its side too: by its closing tag, or by ending the connection. Or nothing was waited for.
+    Answered,
+    /// The connection broke first.
+    Broken(ErrorClass),
+    /// The server was not waited for any longer.
+    Unanswered,
 }
 
 /// What a login begins with.
@@ -175,8 +190,12 @@ enum State {
     Idle,
     Login(Box<Login>),
     Online(Session),
-    /// Our closing tag is out; the end of the channel is awaited.
+    /// Our closing tag is out; the server's, then the end of the channel are awaited.
     Leaving,
+    /// Cut; the end of the channel is awaited.
+    Cut,
+    /// Nothing more is expected of the stream; the end of the channel is awaited.
+    Left,
     /// Broken and told so; the end of the channel is awaited.
     Failed(Ending),
 }
@@ -214,6 +233,16 @@ impl User {
         matches!(self.state, State::Online(_))
     }
 
+    /// Whether its session or login is over but for the end of its channel.
+    pub const fn is_ending(&self) -> bool {
+        matches!(self.state, State::Leaving | State::Cut | State::Left | State::Failed(_))
+    }
+
+    /// Where what was written so far ends, as an offset in its channel.
+    pub const fn offered_bytes(&self) -> u64 {
+        self.offered_bytes
+    }
+
     /// Whether it can be told to begin.
     pub const fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)
@@ -234,24 +263,32 @@ impl User {
     pub fn cut(&mut self, near: &Surroundings<'_>, out: &mut Said<'_>) {
         if self.is_online() {
             out.wire.request(Request::Close(near.channel, CloseMode::Reset));
-            self.state = State::Leaving;
+            self.state = State::Cut;
         }
     }
 
-    /// Leaves: closes the stream in good order (RFC 6120 §4.4), or breaks off a login.
-    pub fn leave(&mut self, near: &Surroundings<'_>, out: &mut Said<'_>) {
+    /// Leaves without the server's closing tag: it had its time.
+    pub fn stop_waiting(&mut self, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        if matches!(self.state, State::Leaving) {
+            out.wire.request(Request::Close(near.channel, CloseMode::Reset));
+            self.state = State::Left;
+            out.reports.push(Report::Farewell(Farewell::Unanswered));
+        }
+    }
+
+    /// Leaves: closes the stream in good order (RFC 6120 §4.4), or breaks off a login, for this reason.
+    pub fn leave(&mut self, reason: Indeterminate, near: &Surroundings<'_>, out: &mut Said<'_>) {
         match &self.state {
             State::Online(_) => {
                 self.write(near.channel, out.wire, header::write_close);
-                out.wire.request(Request::Close(near.channel, CloseMode::Finish));
                 self.state = State::Leaving;
             }
             State::Login(login) => {
-                out.reports.extend(login.broken_off(near));
+                out.reports.extend(login.broken_off(reason, near));
                 out.wire.request(Request::Close(near.channel, CloseMode::Reset));
-                self.state = State::Leaving;
+                self.state = State::Left;
             }
-            State::Idle | State::Leaving | State::Failed(_) => {}
+            State::Idle | State::Leaving | State::Cut | State::Left | State::Failed(_) => {}
         }
     }
 
@@ -296,8 +333,22 @@ impl User {
 
     fn handle_item(&mut self, item: &Item<'_>, near: &Surroundings<'_>, out: &mut Said<'_>) -> Flow {
         match (&mut self.state, item) {
-            (State::Idle | State::Failed(_), _) => Flow::Stop,
-            (State::Leaving, _) => Flow::Continue,
+            (State::Idle | State::Cut | State::Left | State::Failed(_), _) => Flow::Stop,
+            (State::Leaving, Item::Close) => {
+                self.end_with(Farewell::Answered, near, out);
+                Flow::Stop
+            }
+            (State::Leaving, Item::Element(element)) if element.kind() == ElementKind::StreamError => {
+                let fault = stream_fault(&StreamError::parse(element));
+                self.end_with(Farewell::Broken(fault.class), near, out);
+                out.reports.push(Report::Fault(fault));
+                Flow::Stop
+            }
+            // What was on its way to it is counted and not heeded: nobody says it came.
+            (State::Leaving, item) => {
+                out.stanzas.read += u64::from(matches!(item, Item::Element(_)));
+                Flow::Continue
+            }
             (State::Login(_), Item::Close) => {
                 self.during_login(near, out, Login::handle_close_tag);
                 Flow::Stop
@@ -387,14 +438,21 @@ impl User {
     }
 
     fn handle_unreadable(&mut self, error: &ReadError, near: &Surroundings<'_>, out: &mut Said<'_>) {
-        if let State::Login(_) = self.state {
-            self.during_login(near, out, |login, _, words| login.handle_unreadable(error, words));
-            return;
+        match self.state {
+            State::Login(_) => {
+                self.during_login(near, out, |login, _, words| login.handle_unreadable(error, words));
+                return;
+            }
+            State::Online(_) => {
+                self.write(near.channel, out.wire, |bytes| {
+                    header::write_error(bytes, error.condition(), None);
+                    header::write_close(bytes);
+                });
+            }
+            // Our side is closed: nothing may follow its closing tag.
+            State::Leaving => {}
+            State::Idle | State::Cut | State::Left | State::Failed(_) => return,
         }
-        self.write(near.channel, out.wire, |bytes| {
-            header::write_error(bytes, error.condition(), None);
-            header::write_close(bytes);
-        });
         let fault =
             Fault::new(ErrorClass::Protocol, "session", error.condition().as_str(), &error.to_string());
         self.fail(fault, false, near, out);
@@ -403,12 +461,21 @@ impl User {
     /// Something broke: it is reported now, the channel is ended, and [`Report::Ended`] follows when it is gone.
     fn fail(&mut self, fault: Fault, may_retry: bool, near: &Surroundings<'_>, out: &mut Said<'_>) {
         let class = fault.class;
-        if let State::Login(login) = &self.state {
-            out.reports.extend(login.failed(class, near));
-        }
         out.reports.push(Report::Fault(fault));
+        match &self.state {
+            State::Login(login) => out.reports.extend(login.failed(class, near)),
+            State::Leaving => return self.end_with(Farewell::Broken(class), near, out),
+            _ => {}
+        }
         out.wire.request(Request::Close(near.channel, CloseMode::Finish));
         self.state = State::Failed(Ending { was_online: self.is_online(), class, may_retry });
+    }
+
+    /// A session that was to end has: its channel is let go.
+    fn end_with(&mut self, farewell: Farewell, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        out.reports.push(Report::Farewell(farewell));
+        out.wire.request(Request::Close(near.channel, CloseMode::Finish));
+        self.state = State::Left;
     }
 
     fn handle_closed(&mut self, cause: &CloseCause, near: &Surroundings<'_>, out: &mut Said<'_>) {
@@ -419,7 +486,15 @@ impl User {
         };
         let ended = match state {
             State::Idle => return,
-            State::Leaving => Report::Ended { was_online: false, class: None, may_retry: false },
+            State::Left => Report::Ended { was_online: false, class: None, may_retry: false },
+            State::Leaving | State::Cut => {
+                out.reports.push(Report::Farewell(match cause {
+                    CloseCause::Finished | CloseCause::Truncated => Farewell::Answered,
+                    _ if matches!(state, State::Cut) => Farewell::Answered,
+                    _ => Farewell::Broken(closed_fault(cause, step).class),
+                }));
+                Report::Ended { was_online: false, class: None, may_retry: false }
+            }
             State::Failed(Ending { was_online, class, may_retry }) => {
                 Report::Ended { was_online, class: Some(class), may_retry }
             }

@@ -50,7 +50,8 @@ rate = "1/s"
 [slo]
 "#;
 
-const MESSAGE: OperationId = OperationId(9);
+/// The first activity's: behind those of a login, and logout.
+const MESSAGE: OperationId = OperationId(xmpp_bench::activity::LOGIN_OPERATIONS.len() as u16 + 1);
 const LOGIN: OperationId = OperationId(0);
 
 /// What becomes of one objective when these samples and this account are all there is.

@@ -135,7 +135,8 @@ fn everybody_acts_only_while_planned_online_and_writes_to_somebody_else_who_is()
     let plan = plan(3);
     let population = plan.population();
     for (at, sender, recipient, size, activity) in emitted(&plan, 1) {
-        let online = |user: u32| population.login_at(user).is_some_and(|login| login + LOGIN_GRACE <= at);
+        let online =
+            |user: u32| population.stay_of(user, at).is_some_and(|stay| stay.login + LOGIN_GRACE <= at);
         assert!(online(sender), "user {sender} acts at {at}");
         assert!(activity != 2 || recipient.is_none(), "a ping is for the server");
         if let Some(recipient) = recipient {
@@ -194,9 +195,16 @@ away = "3s"
 "#;
 
 fn busy(seed: u64, workers: u32) -> Vec<Action> {
-    let profile = profile(BUSY);
+    actions(&plan_of(BUSY, seed), workers)
+}
+
+fn plan_of(text: &str, seed: u64) -> Arc<Plan> {
+    let profile = profile(text);
     let topology = Arc::new(Topology::new(&profile.groups));
-    let plan = Arc::new(Plan::new(&profile, topology, seed));
+    Arc::new(Plan::new(&profile, topology, seed))
+}
+
+fn actions(plan: &Arc<Plan>, workers: u32) -> Vec<Action> {
     let mut all = Vec::new();
     for worker in 0..workers {
         let mut cursor = plan.cursor(300 * worker / workers, 300 * (worker + 1) / workers);
@@ -226,6 +234,7 @@ fn nobody_away_acts_or_is_written_to_and_whoever_is_in_no_room_yet_is_silent_the
         assert!(!action.recipient().is_some_and(is_away), "{action:?} is for somebody who is away");
         match action.to {
             To::Away { until, .. } => {
+                let until = until.expect("nobody is planned to log out");
                 back.insert(action.sender, until + LOGIN_GRACE);
             }
             To::Room { seat } => {
@@ -251,6 +260,102 @@ fn sessions_end_at_the_rate_and_in_the_manner_that_was_asked() {
     // 300 users on for 30 s and away for 3 s, a second of grace at each beginning apart: 300/33 a second.
     let by_length = ends(5).count() as f64;
     assert!((400.0..650.0).contains(&by_length), "{by_length} ends of sessions of 30 s");
+}
+
+/// The same on a day that has an evening: users log out, and some of them in again.
+fn tide() -> String {
+    let evening = r#"
+[[phase]]
+name = "evening"
+duration = "20s"
+users = 60
+[[phase]]
+name = "night"
+duration = "10s"
+[[phase]]
+name = "morning"
+duration = "10s"
+users = 200
+measure = true
+"#;
+    BUSY.replacen("[[activity]]", &format!("{evening}[[activity]]"), 1)
+}
+
+#[test]
+fn with_users_logging_out_and_in_again_all_workers_still_emit_the_identical_plan() {
+    let plan = plan_of(&tide(), 42);
+    let one = actions(&plan, 1);
+    for workers in [2, 4, 13] {
+        assert!(one == actions(&plan, workers), "{workers} workers plan something else");
+    }
+}
+
+#[test]
+fn nobody_logged_out_acts_or_is_written_to_and_nobody_comes_back_before_its_next_login() {
+    let plan = plan_of(&tide(), 7);
+    let population = plan.population();
+    assert_eq!(population.logins_of(0, 300).len(), 300 + 140);
+    assert_eq!(population.logouts_of(0, 300).len(), 240);
+    let (mut kinds, mut without_return) = ([0u32; 6], 0);
+    for action in actions(&plan, 1).into_iter().filter(|action| action.at > Offset::from_secs_f64(66.0)) {
+        kinds[usize::from(action.activity)] += 1;
+        let online =
+            |user| population.stay_of(user, action.at).filter(|stay| stay.login + LOGIN_GRACE <= action.at);
+        let stay = online(action.sender).unwrap_or_else(|| panic!("{action:?} by somebody logged out"));
+        assert!(
+            action.recipient().is_none_or(|to| online(to).is_some()),
+            "{action:?} for somebody logged out"
+        );
+        if let To::Away { until, .. } = action.to {
+            assert!(until.is_none_or(|until| stay.contains(until)), "{action:?} outlasts {stay:?}");
+            without_return += u32::from(until.is_none());
+        }
+    }
+    assert!(kinds.iter().all(|&count| count > 30), "each has its share: {kinds:?}");
+    assert!(without_return > 5, "{without_return} went away and were logged out before their return");
+}
+
+#[test]
+fn what_crosses_is_counted_on_both_sides() {
+    let crossing = PROFILE.replacen("users = 401", "users = { phones = 300 }", 1).replacen(
+        "duration = \"20s\"",
+        "duration = \"20s\"\nusers = { phones = 100, desktops = 101 }",
+        1,
+    );
+    let plan = plan_of(&crossing, 1);
+    let population = plan.population();
+    let at = Offset::from_secs_f64;
+    assert_eq!(population.turns_within(at(0.0), at(10.0)), (300, 0));
+    assert_eq!(population.turns_within(at(10.0), at(30.0)), (101, 200));
+    // Some phones may still be closing while the last desktops connect.
+    assert_eq!(population.connections_at_once(plan.phases()), 401);
+}
+
+#[test]
+fn where_nobody_is_online_nothing_is_planned_and_nothing_expected() {
+    let night = tide().replace("users = 60", "users = 0");
+    let plan = plan_of(&night, 5);
+    let dark = |at: Offset| (Offset::from_secs_f64(85.0)..Offset::from_secs_f64(95.0)).contains(&at);
+    for (activity, at) in (0..6).map(|activity| (activity, Offset::from_secs_f64(90.0))) {
+        assert!(plan.rate_at(activity, at) < 1e-9, "activity {activity}: {}", plan.rate_at(activity, at));
+    }
+    assert!(actions(&plan, 1).iter().all(|action| !dark(action.at)));
+    assert!(actions(&plan, 3) == actions(&plan, 1));
+}
+
+#[test]
+fn what_is_per_user_falls_with_the_users() {
+    let plan = plan_of(&tide(), 3);
+    // Sessions of 30 s and 3 s away, of 300 users and of 60: a fifth as many ends a second.
+    let by_length: Vec<Offset> =
+        actions(&plan, 1).iter().filter(|it| it.activity == 5).map(|it| it.at).collect();
+    let within = |from: f64, to: f64| {
+        let (from, to) = (Offset::from_secs_f64(from), Offset::from_secs_f64(to));
+        by_length.iter().filter(|&&at| from <= at && at < to).count() as f64 / to.since(from).as_secs_f64()
+    };
+    let (day, night) = (within(20.0, 65.0), within(85.0, 95.0));
+    assert!((6.0..12.0).contains(&day), "{day} a second by day");
+    assert!((0.6..3.2).contains(&night), "{night} a second at night");
 }
 
 #[test]

@@ -18,6 +18,10 @@ mod ends;
 mod foreign;
 #[path = "run_all/freeze.rs"]
 mod freeze;
+#[path = "run_all/live.rs"]
+mod live;
+#[path = "run_all/observe.rs"]
+mod observe;
 #[path = "run_all/profiles.rs"]
 mod profiles;
 #[path = "run_all/series.rs"]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A count that isn't ours: 300 users over STARTTLS and SCRAM-SHA-256 write to each other, change their presence and talk in rooms
 # on Prosody and ejabberd. What the server itself counted at its clients' connections is what the result says, for each kind; then
-# the same with sessions that end and begin again, and with users cut without notice.
+# the same with sessions that end and begin again and users who log out, and with users cut without notice.
 # shellcheck source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
@@ -21,6 +21,17 @@ kind = "churn"
 rate = "15/s"
 away = "uniform(1s, 3s)"
 cut = "30%"
+
+# Towards evening users log out, and in the morning some come back.
+[[phase]]
+name = "evening"
+duration = "4s"
+users = 60
+
+[[phase]]
+name = "morning"
+duration = "4s"
+users = 200
 TOML
 
 # make_accounts SERVER…: all at a time; what is there already is left as it is.
@@ -137,8 +148,8 @@ disturbed() {
 sessions_come_and_go() {
   start_run "$churning" "$target"
   end_run "with churn"
-  disturbed "(attempts('churn.close', 'ok') + attempts('churn.cut', 'ok'))"
-  holds "attempts('churn.close', 'ok') > 50" "attempts('churn.cut', 'ok') > 20" "attempts('login', 'ok', 'late') > 350"
+  disturbed "(attempts('churn.close', 'ok') + attempts('churn.cut', 'ok') + attempts('logout', 'ok'))"
+  holds "attempts('logout', 'ok') > 150 and attempts('logout', 'timeout', 'failed') == 0" "attempts('churn.close', 'ok') > 50" "attempts('churn.cut', 'ok') > 20" "attempts('login', 'ok', 'late') > 350"
 }
 
 # A tenth of the users is reset, on both sides and without notice, through a proxy.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::activity::Activity;
+use crate::cli::live::LiveAddress;
 use crate::cli::run::{RunArgs, listen_for_signals, repeat, seed, stamp, stem};
 use crate::cli::runs::conduct::{Series, conduct, prepare_folder};
 use crate::cli::runs::{Planned, RUNS_MAX, Settle, Side, interleaved};
@@ -68,6 +69,9 @@ pub(super) struct AbArgs {
     /// No progress.
     #[arg(long, short)]
     quiet: bool,
+    /// Serve a page to watch the run under way by, and its metrics for Prometheus at /metrics.
+    #[arg(long, value_name = "ADDRESS")]
+    live: Option<LiveAddress>,
     /// Worker threads [default: one per CPU, one fewer if the server is on this machine].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     workers: Option<u16>,
@@ -128,6 +132,7 @@ fn side(args: &AbArgs, side: Side) -> Result<RunArgs, Failure> {
         target: Some(target.clone()),
         fault: fault.clone(),
         workers: args.workers,
+        live: args.live,
         quiet: args.quiet,
         seed: None,
         out: None,

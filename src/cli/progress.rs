@@ -274,6 +274,8 @@ mod tests {
             open: 12,
             recent,
             logins: (999, 1),
+            seconds_closed: 22,
+            folded: None,
         }
     }
 

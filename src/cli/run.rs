@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::activity::Activity;
+use crate::cli::live::{LiveAddress, Watching};
 use crate::cli::progress::Progress;
 use crate::cli::runs::{Part, RUNS_MAX, Settle, end_with_parent};
 use crate::cli::{Failure, confirm, load, terminal};
@@ -29,6 +30,7 @@ use crate::server::Population;
     xmpp-bench run profiles/quickstart.toml\n  \
     xmpp-bench run quickstart --target xmpp://127.0.0.1:5222 --set target.ca_file=ca.pem\n  \
     xmpp-bench run my.toml --set users.0.count=5000 --set 'activity.0.rate=\"2000/s\"' --out run.json --quiet\n  \
+    xmpp-bench run quickstart --live 9464\n  \
     xmpp-bench run my.toml --repeat 7 --settle 10s --seed 41 --out base.json")]
 pub(super) struct RunArgs {
     /// A profile: a TOML file, or the name of a shipped one (see `profile list`).
@@ -61,6 +63,10 @@ pub(super) struct RunArgs {
     /// No progress.
     #[arg(long, short)]
     pub(super) quiet: bool,
+    /// Serve a page to watch the run by, and its metrics for Prometheus at /metrics: a port, or an address to be
+    /// reached from elsewhere.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) live: Option<LiveAddress>,
     /// Worker threads [default: one per CPU, one fewer if the server is on this machine].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(super) workers: Option<u16>,
@@ -102,11 +108,16 @@ fn once(args: &RunArgs) -> Result<u8, Failure> {
         Epoch::from_monotonic_nanos(Epoch::start().as_monotonic_nanos() + HEAD_START.as_nanos() as u64);
     let server = own_server(args, &profile, epoch)?;
     let commands = listen_for_signals()?;
+    let mut watching = Watching::start(args.live.as_ref(), &profile)?;
     let order = order(args, &profile, server.as_ref(), epoch);
     let mut progress = Progress::new(args.quiet, profile.end_of_phases().since(crate::units::Offset::ZERO))
         .within(args.part, args.warned);
-    let finished = execute(order, &commands, &mut |step| progress.show(step));
+    let finished = execute(order, &commands, &mut |step| {
+        progress.show(step);
+        watching.show(step);
+    });
     progress.finish();
+    watching.end(&finished);
     let server_error = server.and_then(|server| server.stop().err());
     let Finished { result, written } =
         finished.map_err(|error| Failure::new(error.code(), error.to_string()))?;

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::observe::Observing;
 use crate::engine::run::Run;
 use crate::engine::shard::{RoomOrder, ShardReport};
 use crate::engine::verdict::PhaseObservation;
@@ -15,8 +16,8 @@ use crate::machine::Secured;
 use crate::record::turns::TurnTimes;
 use crate::results::journal::{Interval, JournalWriteError, JournalWriter};
 use crate::results::{
-    self, Generator, Histogram, KeyCache, Layout, Ledgers, OperationLayout, PhaseLayout, SecondFacts, Totals,
-    WorkerUse,
+    self, Generator, Histogram, KeyCache, Layout, Ledgers, ObservedLog, ObservedSource, OperationLayout,
+    PhaseLayout, Reading, SecondFacts, SourceLayout, Totals, WorkerUse,
 };
 use crate::sample::{LedgerCounts, LedgerKind, Outcome, Place};
 use crate::units::{Offset, Quantile};
@@ -37,6 +38,8 @@ pub struct Aggregator {
     room_orders: Vec<RoomOrder>,
     recent: Recent,
     secured: Option<Secured>,
+    observing: Option<Observing>,
+    observed: ObservedLog,
     /// What the generator sees of itself; kept up to date by the observer.
     pub generator: Generator,
 }
@@ -77,6 +80,12 @@ pub struct Recent {
     pub turns: BTreeMap<u16, TurnTimes>,
 }
 
+impl std::fmt::Debug for Aggregator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Aggregator").field("shards", &self.shards.len()).finish_non_exhaustive()
+    }
+}
+
 impl Aggregator {
     /// Nothing reported yet.
     pub fn new(run: Arc<Run>, totals: Totals, journal: Option<JournalWriter<File>>, shards: usize) -> Self {
@@ -96,9 +105,27 @@ impl Aggregator {
             room_orders: Vec::new(),
             recent: Recent::default(),
             secured: None,
+            observing: None,
+            observed: ObservedLog::default(),
             generator: Generator::default(),
             run,
         }
+    }
+
+    /// Takes what is read of the server into totals and journal from now on.
+    pub fn watch_server(&mut self, layouts: &[SourceLayout], observing: Observing) {
+        self.observed = ObservedLog::new(layouts);
+        self.observing = Some(observing);
+    }
+
+    /// What was read of the server so far.
+    pub const fn observed(&self) -> &ObservedLog {
+        &self.observed
+    }
+
+    /// What was read of the server in all.
+    pub fn observed_sources(&self) -> Vec<ObservedSource> {
+        self.observed.sources().cloned().collect()
     }
 
     /// Takes in a report.
@@ -106,10 +133,10 @@ impl Aggregator {
         for sample in &report.log.samples {
             let phase = self.run.phase_of(sample.intended);
             self.totals.record(phase, sample);
-            if matches!(sample.outcome, Outcome::Unsent(reason) if reason.is_ours()) {
-                self.unsent_ours[phase] += 1;
-            }
+            // Logins are asked for beside the load that is judged: neither side of its shares has them.
             if usize::from(sample.operation.0) >= crate::activity::LOGIN_OPERATIONS.len() {
+                self.unsent_ours[phase] +=
+                    u64::from(matches!(sample.outcome, Outcome::Unsent(reason) if reason.is_ours()));
                 self.recent.take(sample);
             }
         }
@@ -162,6 +189,19 @@ impl Aggregator {
 
     /// Closes a second: its delta joins the totals and goes into the journal. Returns its numbers for the display.
     pub fn close_second(&mut self, now: Offset) -> Recent {
+        let readings = self.observing.as_ref().map_or_else(Vec::new, Observing::take);
+        self.close_with(now, readings)
+    }
+
+    /// Closes the last second, and ends whatever is still being read.
+    pub fn close_last_second(&mut self, now: Offset) {
+        let readings = self.observing.take().map_or_else(Vec::new, Observing::end);
+        self.close_with(now, readings);
+    }
+
+    fn close_with(&mut self, now: Offset, mut readings: Vec<Reading>) -> Recent {
+        // Only a bug of ours makes a reading that is no reading; it must not spoil the journal.
+        readings.retain(|reading| self.observed.take(reading).is_ok());
         let delta = self.totals.close_interval();
         self.note_levels();
         let interval = Interval {
@@ -170,6 +210,7 @@ impl Aggregator {
             ledgers: self.ledgers(),
             generator: Some(self.generator.clone()),
             keys: self.keys(),
+            readings,
         };
         if let Some(journal) = &mut self.journal
             && let Err(error) = journal.interval(&interval)
@@ -219,6 +260,11 @@ impl Aggregator {
     pub fn keys(&self) -> KeyCache {
         let sum = |pick: fn(&ShardState) -> u64| self.shards.iter().map(pick).sum();
         KeyCache { hits: sum(|shard| shard.keys.0), misses: sum(|shard| shard.keys.1) }
+    }
+
+    /// Bytes read from sockets, and written to them.
+    pub fn bytes(&self) -> (u64, u64) {
+        self.shards.iter().fold((0, 0), |sum, shard| (sum.0 + shard.bytes.0, sum.1 + shard.bytes.1))
     }
 
     /// Users online now.

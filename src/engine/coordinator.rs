@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::clock::Epoch;
 use crate::engine::abort::{Glance, Watchdog};
 use crate::engine::aggregate::{Aggregator, Recent};
-use crate::engine::observe;
+use crate::engine::own_use;
 use crate::engine::run::Run;
 use crate::engine::shard::{Message, Peers, Shard, ShardReport};
 use crate::engine::whereabouts::Whereabouts;
@@ -68,6 +68,10 @@ pub struct Standing<'a> {
     pub recent: &'a Recent,
     /// Logins that succeeded, and attempts that failed.
     pub logins: (u64, u64),
+    /// How many seconds have been closed.
+    pub seconds_closed: u64,
+    /// Everything folded so far.
+    pub folded: Option<&'a Aggregator>,
 }
 
 /// What is going on.
@@ -144,6 +148,7 @@ pub fn conduct(
         ending: Ending::Planned,
         early: None,
         watchdog: Watchdog::new(run.abort_rules()),
+        seconds_closed: 0,
     };
     while conductor.turn(&reports, commands) {
         show(&conductor.standing());
@@ -168,7 +173,7 @@ pub fn conduct(
         conductor.ending = Ending::WorkersFailed;
     }
     let now = epoch.now();
-    conductor.aggregator.close_second(now);
+    conductor.aggregator.close_last_second(now);
     let Conductor { aggregator, ending, until, early, .. } = conductor;
     Ok(Ended { aggregator, ending, until, early, worker_errors })
 }
@@ -227,6 +232,7 @@ struct Conductor {
     ending: Ending,
     early: Option<String>,
     watchdog: Watchdog,
+    seconds_closed: u64,
 }
 
 impl Conductor {
@@ -235,10 +241,11 @@ impl Conductor {
         let workers_alive = self.take_reports(reports);
         let now = self.epoch.now();
         if now >= self.next_second {
-            observe::look(now.second(), &mut self.aggregator.generator);
+            own_use::look(now.second(), &mut self.aggregator.generator);
             let closed = self.aggregator.close_second(now);
             self.watch(now, &closed);
             self.note_recent(closed);
+            self.seconds_closed += 1;
             self.next_second = Offset::from_nanos(u64::from(now.second()) * 1_000_000_000 + 1_500_000_000);
         }
         while let Ok(Command::Interrupt) = commands.try_recv() {
@@ -271,8 +278,13 @@ impl Conductor {
         if self.seconds.len() == RECENT_SECONDS {
             self.seconds.pop_front();
         }
-        let mut shown =
-            Recent { ended: closed.ended, done: closed.done, errors: closed.errors, ..Recent::default() };
+        let mut shown = Recent {
+            ended: closed.ended,
+            done: closed.done,
+            errors: closed.errors,
+            turns: closed.turns.clone(),
+            ..Recent::default()
+        };
         self.seconds.push_back(closed);
         for second in &self.seconds {
             shown.response.merge(&second.response);
@@ -381,11 +393,13 @@ impl Conductor {
             phase,
             phase_number: (index.map_or(0, |index| index + 1), phases.len()),
             window,
-            online: (self.aggregator.online(), self.run.plan.population().logins()),
+            online: (self.aggregator.online(), self.run.plan.population().ever_logged_in()),
             asked_per_second: asked,
             open: self.aggregator.open(),
             recent: &self.recent,
             logins: self.aggregator.logins(),
+            seconds_closed: self.seconds_closed,
+            folded: Some(&self.aggregator),
         }
     }
 }

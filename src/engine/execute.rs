@@ -11,6 +11,7 @@ use crate::engine::aggregate::{self, Aggregator};
 use crate::engine::coordinator::{self, Command, Ended, Ending, Standing};
 use crate::engine::exit::{self, ExitCode};
 use crate::engine::keys::KeyFile;
+use crate::engine::observe::{ObserveError, Observer};
 use crate::engine::preflight::{self, Preflight, PreflightError};
 use crate::engine::reach::{self, ReachError};
 use crate::engine::run::Run;
@@ -74,6 +75,9 @@ pub enum ExecuteError {
     /// The machine cannot do it.
     #[error(transparent)]
     Preflight(#[from] PreflightError),
+    /// What is to be observed is not there.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
     /// The result cannot be written.
     #[error(transparent)]
     Out(#[from] WriteError),
@@ -93,7 +97,9 @@ impl ExecuteError {
     pub const fn code(&self) -> ExitCode {
         match self {
             Self::Reach(error) => error.code(),
-            Self::Preflight(_) | Self::Out(_) | Self::Journal(_) | Self::Layout(_) => ExitCode::Usage,
+            Self::Preflight(_) | Self::Observe(_) | Self::Out(_) | Self::Journal(_) | Self::Layout(_) => {
+                ExitCode::Usage
+            }
             Self::Workers(_) => ExitCode::Internal,
         }
     }
@@ -126,17 +132,22 @@ pub fn execute(
     let ranges = run.shards(workers as u32);
     let sources = order.profile.target.source_addresses.len();
     let preflight = preflight::look(&run, sources, order.own_server.is_some())?;
-    preflight.warnings.iter().for_each(|warning| show(&Step::Warning(warning)));
+    let observer = Observer::find(&order.profile.observe)?;
+    let warnings = preflight.warnings.iter().chain(&observer.warnings);
+    warnings.for_each(|warning| show(&Step::Warning(warning)));
     let keys = Arc::new(KeyFile::open(order.keys.clone()));
     let mut driver = driver_config(&order, &keys)?;
     let place = ResultFile::create(&order.out)?;
     show(&Step::Doing("starting workers"));
     put_off_epoch(&mut order);
     driver.epoch = order.epoch;
-    let preamble = preamble(&order, &run, &preflight);
+    let mut preamble = preamble(&order, &run, &preflight);
+    preamble.observe = observer.layouts();
+    preamble.host.preflight.extend(observer.warnings.iter().cloned());
     let totals = Totals::new(preamble.layout.clone())?;
     let journal = place.begin_journal(&preamble)?;
-    let aggregator = Aggregator::new(Arc::clone(&run), totals, Some(journal), ranges.len());
+    let mut aggregator = Aggregator::new(Arc::clone(&run), totals, Some(journal), ranges.len());
+    aggregator.watch_server(&preamble.observe, observer.start(order.epoch)?);
     let ended = coordinator::conduct(
         &run,
         ranges.clone(),
@@ -212,6 +223,7 @@ fn preamble(order: &Order, run: &Run, preflight: &Preflight) -> Preamble {
         },
         target: Target { cross_target_share: cross_target_share(run), ..target_facts(order) },
         layout: aggregate::layout(run, groups),
+        observe: Vec::new(),
     }
 }
 
@@ -294,6 +306,7 @@ fn conclude(
         ledgers,
         stanzas: aggregator.stanzas().iter().map(|stanzas| (stanzas.written, stanzas.read)).collect(),
         room_order: aggregator.room_order(),
+        observed: aggregator.observed_sources(),
     }
 }
 

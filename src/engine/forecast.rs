@@ -64,8 +64,10 @@ pub struct PhaseForecast {
     pub users: (u32, u32),
     /// The factor on activities reached at its end.
     pub factor: f64,
-    /// First logins per second.
+    /// Planned logins per second, those of sessions that an activity ends and begins again apart.
     pub logins_per_s: f64,
+    /// Planned logouts per second.
+    pub logouts_per_s: f64,
     /// Operations in all.
     pub operations: f64,
     /// Operations per second at its beginning and just before its end.
@@ -134,6 +136,7 @@ pub fn forecast(profile: &Arc<Profile<Activity>>) -> Forecast {
             let users = (std::mem::replace(&mut before, online), online);
             let window = Window { start: phase.start, end: phase.end() };
             let rates = Rates { run: &run, activities: &activities, window };
+            let (logins, logouts) = run.plan.population().turns_within(window.start, window.end);
             PhaseForecast {
                 name: phase.name.clone(),
                 start_s: window.start.as_secs_f64(),
@@ -141,7 +144,8 @@ pub fn forecast(profile: &Arc<Profile<Activity>>) -> Forecast {
                 measured: phase.measure,
                 users,
                 factor: phase.factor,
-                logins_per_s: f64::from(users.1.saturating_sub(users.0)) / phase.duration.as_secs_f64(),
+                logins_per_s: f64::from(logins) / phase.duration.as_secs_f64(),
+                logouts_per_s: f64::from(logouts) / phase.duration.as_secs_f64(),
                 operations: rates.total(),
                 operations_per_s: rates.ends(),
                 peak: rates.peak(),

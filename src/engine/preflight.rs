@@ -87,7 +87,7 @@ pub fn look(run: &Run, sources: usize, own_server: bool) -> Result<Preflight, Pr
 
 /// Connections at once.
 pub(super) fn connections(run: &Run) -> u64 {
-    u64::from(run.plan.population().logins())
+    u64::from(run.plan.population().connections_at_once(run.plan.phases()))
 }
 
 /// Descriptors needed.

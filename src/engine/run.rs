@@ -43,6 +43,8 @@ pub struct Run {
     pub operations: Vec<OperationSpec>,
     /// The operations of a login.
     pub login_operations: LoginOperations,
+    /// The operation of a planned logout.
+    pub logout: OperationId,
     /// The activities, in the profile's order.
     pub activities: Vec<PlannedActivity>,
     /// Who knows whom.
@@ -97,6 +99,13 @@ impl PlannedActivity {
             }
             _ => Measures { copy, own: copy, last: None },
         }
+    }
+
+    /// What is measured of a broadcast beside its copies, once each.
+    pub fn measured_beside(&self) -> impl Iterator<Item = OperationId> + use<> {
+        let measures = self.broadcasts.map(|_| self.measures());
+        let own = measures.and_then(|it| (it.own != it.copy).then_some(it.own));
+        own.into_iter().chain(measures.and_then(|it| it.last))
     }
 }
 
@@ -172,6 +181,7 @@ impl Run {
             domain: profile.target.domain.clone(),
             names: names(&profile),
             login_operations: login_operations(&operations),
+            logout: id_of(&operations, "logout"),
             operations,
             activities,
             groups: group_settings(&profile),

@@ -4,10 +4,11 @@
 //! A shard handles one due thing per call of [`Machine::handle_timeout`], so that every operation is offered at the instant
 //! its bytes really are handed over: lateness is lag, and not hidden in a batch.
 //!
-//! What is due goes in this order: the second's tick (so that a shard that can't keep up still reports), planned actions, then
+//! What is due goes in this order: the second's tick (so that a shard that can't keep up still reports), planned actions and logouts, then
 //! joins of rooms, logins and retries. Logins wait for others' messages, never the other way round.
 //!
-//! Carrying out what is planned lives in `act`, rooms in `rooms`, logins in `logins`; this file is the life around them.
+//! Carrying out what is planned lives in `act`, rooms in `rooms`, logins in `logins`, ends of sessions in `leaving`; this file is the
+//! life around them.
 //!
 //! Life: running → stopping (no new operations; users stay online; the ledger settles) → leaving (streams are closed) →
 //! finished. The coordinator moves all shards through it together, because a shard whose own account is settled still reads
@@ -17,6 +18,7 @@
 //! its last byte; notes of one reader reach an owner in the order they were read.
 
 mod act;
+mod leaving;
 mod logins;
 mod report;
 mod rooms;
@@ -31,8 +33,8 @@ pub use report::{RoomOrder, ShardReport};
 
 use crate::engine::reach;
 use crate::engine::run::Run;
-use crate::engine::shard::act::Leaving;
-use crate::engine::shard::logins::Logins;
+use crate::engine::shard::leaving::Leavings;
+use crate::engine::shard::logins::{Due, Logins, Readiness};
 use crate::engine::shard::report::Occasion;
 use crate::engine::shard::rooms::Stays;
 use crate::engine::shard::settling::Settling;
@@ -44,7 +46,7 @@ use crate::plan::curve::Window;
 use crate::record::turns::TurnTimes;
 use crate::record::{Log, Recorder};
 use crate::results::Histogram;
-use crate::sample::{ErrorClass, Note, Place, TokenKind, Unsent, UserIndex};
+use crate::sample::{ErrorClass, Indeterminate, Note, Place, TokenKind, Unsent, UserIndex};
 use crate::units::Offset;
 use crate::user::{Beginning, Report, Said, Stanzas, Surroundings, User};
 
@@ -59,8 +61,8 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 pub enum Message {
     /// About one of the shard's own entries.
     Note(Note),
-    /// These users' streams ended.
-    Void(Arc<HashSet<UserIndex>>, Offset),
+    /// These users' streams ended, each when it says.
+    Void(Arc<HashMap<UserIndex, Offset>>),
     /// A user's stay in a room ended, though its stream goes on.
     VoidStay(UserIndex, Place, Offset),
     /// Start nothing new. What was intended before this instant and is not under way was missed.
@@ -93,8 +95,7 @@ pub struct Shard {
     logins: Logins,
     settling: Settling,
     stays: Stays,
-    /// Whose session ends by plan, until it has.
-    leaving: HashMap<u32, Leaving>,
+    leavings: Leavings,
     /// Who should see whose presence and, by the server's roster, does not: the changing one and its contact.
     unsubscribed: HashSet<(u32, u32)>,
     recorder: Recorder,
@@ -102,6 +103,8 @@ pub struct Shard {
     peers: Peers,
     /// Whose streams ended, and when; told to all ledgers [`VOID_DELAY`] later.
     voided: VecDeque<(Offset, UserIndex)>,
+    /// Up to when such ends have been told.
+    last_spread: Offset,
     reports: Vec<Report>,
     /// Joins and logins take turns.
     rooms_next: bool,
@@ -246,12 +249,13 @@ impl Shard {
             logins: Logins::new(&run, &range),
             settling: Settling::default(),
             stays: Stays::default(),
-            leaving: HashMap::new(),
+            leavings: Leavings::new(&run, &range),
             unsubscribed: HashSet::new(),
             recorder: Recorder::new(run.ledger_config(&range, capacity)),
             written: Written::default(),
             peers,
             voided: VecDeque::new(),
+            last_spread: Offset::ZERO,
             rooms_next: false,
             reports: Vec::new(),
             watch: Watch::new(run.plan.phases().len()),
@@ -266,7 +270,7 @@ impl Shard {
         self.recorder.open() == 0
             && self.voided.is_empty()
             && self.peers.is_flushed()
-            && self.leaving.is_empty()
+            && self.leavings.is_empty()
             && !self.logins.any_under_way()
     }
 
@@ -305,8 +309,7 @@ impl Shard {
             Report::Note(mut note) => {
                 // Only now: what came before it in the same read may have begun a stay.
                 if let Note::Arrive(arrive) = &mut note {
-                    let has_settled = self.whereabouts.is_online(user);
-                    arrive.since = if has_settled { self.since[channel.0 as usize] } else { now };
+                    arrive.since = self.there_since(now, user, arrive.place);
                 }
                 self.stays.heed_note(&note, &self.run);
                 self.heed_answer(&note);
@@ -332,23 +335,41 @@ impl Shard {
                 self.settling.heard_echo();
                 self.settle_user(now, channel.0);
             }
-            Report::Ended { was_online, may_retry, class } => {
-                let ours = matches!(class, Some(ErrorClass::Local | ErrorClass::Misuse));
+            Report::Farewell(farewell) => self.heed_farewell(now, user, farewell),
+            Report::Ended { class: None, .. } => {
+                self.whereabouts.set(user, Presence::Offline);
+                self.written.forget(channel);
+                self.logins.left(now, channel.0);
+            }
+            Report::Ended { was_online, may_retry, class: Some(class) } => {
+                let ours = matches!(class, ErrorClass::Local | ErrorClass::Misuse);
                 if was_online {
                     self.go_offline(now, user);
                 } else {
-                    self.watch.logins.1 += u64::from(class.is_some());
-                    self.watch.hopeless_logins += u64::from(class.is_some() && !may_retry);
+                    self.watch.logins.1 += 1;
+                    self.watch.hopeless_logins += u64::from(!may_retry);
                 }
                 self.whereabouts.set(user, if ours { Presence::OfflineByUs } else { Presence::Offline });
                 self.written.forget(channel);
-                if self.has_left(now, user) {
-                    return self.logins.left(channel.0);
-                }
                 let again = may_retry && self.life == Life::Running;
-                self.logins.ended(now, channel.0, again.then(|| self.run.plan.end()));
+                self.logins.ended(now, channel.0, self.stay_end(now, user.0).filter(|_| again));
             }
         }
+    }
+
+    /// Until when a user is planned logged in; none if it is not now.
+    fn stay_end(&self, now: Offset, user: u32) -> Option<Offset> {
+        let stay = self.run.plan.population().stay_of(user, now)?;
+        Some(stay.logout.unwrap_or(Offset::MAX).min(self.run.plan.end()))
+    }
+
+    /// Since when a user is there to be sent what comes from a place: its session, and its stay if it is a room.
+    fn there_since(&self, now: Offset, user: UserIndex, place: Place) -> Offset {
+        if !self.whereabouts.is_online(user) {
+            return now;
+        }
+        let session = self.since[(user.0 - self.range.start) as usize];
+        session.max(self.stays.changed(&self.run, user, place).unwrap_or(Offset::ZERO))
     }
 
     /// A user's session is over, or about to be: nothing is owed to it any more, and what was is in doubt.
@@ -371,25 +392,27 @@ impl Shard {
 
     /// Tells all ledgers, ours included, of the streams that ended by `at`.
     fn spread_voids(&mut self, at: Offset) {
-        let mut ended = HashSet::new();
-        while let Some((_, user)) = self.voided.pop_front_if(|(ended, _)| *ended <= at) {
-            ended.insert(user);
+        let mut ended = HashMap::new();
+        while let Some((at, user)) = self.voided.pop_front_if(|(ended, _)| *ended <= at) {
+            ended.insert(user, at);
         }
         if ended.is_empty() {
             return;
         }
+        self.last_spread = at;
         let ended = Arc::new(ended);
-        self.recorder.void(&ended, at);
+        self.recorder.void(&ended);
         for (number, batch) in self.peers.outgoing.iter_mut().enumerate() {
             if number != usize::from(self.number) {
-                batch.push(Message::Void(Arc::clone(&ended), at));
+                batch.push(Message::Void(Arc::clone(&ended)));
             }
         }
     }
 
-    /// When the next streams' ends are told.
+    /// When the next streams' ends are told: no more often than once in [`VOID_DELAY`], for every telling is a walk through all
+    /// that is open.
     fn voids_due(&self) -> Option<Offset> {
-        self.voided.front().map(|(ended, _)| *ended + VOID_DELAY)
+        self.voided.front().map(|(ended, _)| (*ended).max(self.last_spread + VOID_DELAY) + VOID_DELAY)
     }
 
     /// Books a turn on the phases it lies in, each with its part; what comes after the plan belongs to none.
@@ -405,31 +428,62 @@ impl Shard {
         }
     }
 
+    /// Does the next thing planned if it is due: an action, or a logout. Returns whether it was.
+    fn take_planned(&mut self, now: Offset, out: &mut Outbox) -> bool {
+        let first = self.cursor.next_at().map_or(now, |at| at.min(now));
+        if let Some((intended, local)) = self.leavings.take_logout(first) {
+            self.log_out(now, intended, local, out);
+        } else if let Some(action) = self.cursor.take_due(now) {
+            self.act(now, &action, out);
+        } else {
+            return false;
+        }
+        true
+    }
+
     /// Begins, or gives up, whatever login business is due.
     fn attend_logins(&mut self, now: Offset, out: &mut Outbox) {
-        if let Some((local, intended)) = self.logins.take_due(now) {
-            let run = Arc::clone(&self.run);
-            let user = self.range.start + local;
-            let target = run.target_of(user);
-            if !self.users[local as usize].is_idle() {
-                // Back before its last session is quite gone.
-                return self.logins.put_off(now, local, intended);
+        let run = Arc::clone(&self.run);
+        let (users, first) = (&self.users, self.range.start);
+        let readiness = |local: u32, intended: Offset| {
+            let stay = run.plan.population().stay_of(first + local, now);
+            if stay.is_none_or(|stay| intended < stay.login) {
+                return Readiness::TooLate;
             }
-            let timeout = now + run.group_of(user).login_timeout;
-            self.logins.began(local, timeout);
-            self.with_user(now, Channel(local), out, |user_machine, near, said| {
-                let (address, transport) = target;
-                let credentials = run.credentials_of(user);
-                let nonce = reach::nonce();
-                user_machine.begin(
-                    Beginning { intended, address, transport, credentials, nonce },
-                    near,
-                    said,
-                );
-            });
-        } else if let Some(local) = self.logins.take_overdue(now) {
-            self.with_user(now, Channel(local), out, User::give_up);
+            let user = &users[local as usize];
+            match (user.is_idle(), user.is_ending()) {
+                (true, _) => Readiness::Ready,
+                (false, true) => Readiness::Ending,
+                (false, false) => Readiness::Busy,
+            }
+        };
+        match self.logins.take_due(now, readiness) {
+            Some(Due::Begin(local, intended)) => self.log_in(now, intended, local, out),
+            Some(Due::Missed(local, intended, reason)) => self.miss_login(local, intended, reason),
+            None => {
+                if let Some(local) = self.logins.take_overdue(now) {
+                    self.with_user(now, Channel(local), out, User::give_up);
+                }
+            }
         }
+    }
+
+    fn log_in(&mut self, now: Offset, intended: Offset, local: u32, out: &mut Outbox) {
+        let run = Arc::clone(&self.run);
+        let user = self.range.start + local;
+        self.logins.began(local, now + run.group_of(user).login_timeout);
+        self.with_user(now, Channel(local), out, |user_machine, near, said| {
+            let (address, transport) = run.target_of(user);
+            let credentials = run.credentials_of(user);
+            let nonce = reach::nonce();
+            user_machine.begin(Beginning { intended, address, transport, credentials, nonce }, near, said);
+        });
+    }
+
+    /// A login that was due never began.
+    fn miss_login(&mut self, local: u32, intended: Offset, reason: Unsent) {
+        let group = self.run.group_of(self.range.start + local).id;
+        self.recorder.unsent(self.run.login_operations.login, group, intended, reason);
     }
 
     /// Once a second: old entries are forgotten, and the log is handed over.
@@ -446,17 +500,13 @@ impl Shard {
             return;
         }
         self.life = Life::Stopping;
-        let run = Arc::clone(&self.run);
-        while self.cursor.peek().is_some_and(|action| action.at < until)
-            && let Some(action) = self.cursor.take_due(until)
-        {
-            let operation = run.activities[usize::from(action.activity)].operation();
-            self.recorder.unsent(operation, run.group_of(action.sender).id, action.at, Unsent::Stopped);
+        while let Some(action) = self.cursor.take_due(until - Duration::from_nanos(1)) {
+            self.not_begun(&action, Unsent::Stopped);
         }
+        self.stop_logouts(until);
         self.stop_joins(until);
-        for (local, intended) in self.logins.stop(until) {
-            let group = run.group_of(self.range.start + local).id;
-            self.recorder.unsent(run.login_operations.login, group, intended, Unsent::Stopped);
+        for (local, intended, reason) in self.logins.stop(until) {
+            self.miss_login(local, intended, reason);
         }
     }
 
@@ -468,12 +518,14 @@ impl Shard {
         self.stop(now);
         self.spread_voids(now);
         self.recorder.settle(interrupted);
-        self.settle_leaving(now);
+        self.settle_leaving();
         self.life = Life::Leaving { until: now + LEAVE_TIMEOUT };
         for local in 0..self.users.len() {
             let user = UserIndex(self.range.start + local as u32);
             self.whereabouts.set(user, Presence::Offline);
-            self.with_user(now, Channel(local as u32), out, User::leave);
+            self.with_user(now, Channel(local as u32), out, |user, near, said| {
+                user.leave(Indeterminate::Interrupted, near, said);
+            });
         }
     }
 
@@ -492,6 +544,7 @@ impl Machine for Shard {
         if let Event::Sent(offset) = &event {
             let recorder = &mut self.recorder;
             self.written.taken(channel, *offset, |it| recorder.sent(it.kind, it.sequence, now));
+            self.leavings.taken(now, channel, *offset);
         }
         self.with_user(now, channel, out, |user, near, said| user.handle_event(event, near, said));
         if self.recorder.is_full() {
@@ -506,10 +559,11 @@ impl Machine for Shard {
         if self.voids_due().is_some_and(|due| due <= now) {
             return self.spread_voids(now - VOID_DELAY);
         }
-        if self.life == Life::Running
-            && let Some(action) = self.cursor.take_due(now)
-        {
-            return self.act(now, &action, out);
+        if self.life == Life::Running && self.take_planned(now, out) {
+            return;
+        }
+        if self.give_up_leaving(now, out) {
+            return;
         }
         if let Some(local) = self.settling.take_due(now) {
             return self.settle_if_still(now, local);
@@ -523,11 +577,13 @@ impl Machine for Shard {
     }
 
     fn poll_timeout(&self) -> Option<Offset> {
-        let action = self.cursor.peek().map(|action| action.at).filter(|_| self.life == Life::Running);
+        let planned = [self.cursor.next_at(), self.leavings.next_logout()];
+        let planned = planned.into_iter().flatten().min().filter(|_| self.life == Life::Running);
         let until = if let Life::Leaving { until } = self.life { Some(until) } else { None };
         let watch = &self.watch;
+        let limit = self.leavings.next_limit();
         let own = [self.settling.next(), self.stays.next(), self.voids_due(), Some(watch.next_tick)];
-        [action, self.logins.next(), until].into_iter().chain(own).flatten().min()
+        [planned, self.logins.next(), limit, until].into_iter().chain(own).flatten().min()
     }
 }
 
@@ -537,7 +593,7 @@ impl Host for Shard {
     fn handle_message(&mut self, now: Offset, message: Message, out: &mut Outbox) {
         match message {
             Message::Note(note) => self.recorder.note(note),
-            Message::Void(users, at) => self.recorder.void(&users, at),
+            Message::Void(users) => self.recorder.void(&users),
             Message::VoidStay(user, place, at) => self.recorder.void_stay(user, place, at),
             Message::Stop(until) => self.stop(until),
             Message::Settle(interrupted) => self.settle(interrupted, now, out),

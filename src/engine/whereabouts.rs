@@ -3,6 +3,7 @@
 //! One byte per user, seat and room, read by all workers without a lock. A user's and a seat's are written by the user's own
 //! worker alone; whose business it is to make a room is settled by who first says so.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::engine::run::Run;
@@ -92,6 +93,25 @@ impl Whereabouts {
         self.rooms.get(place.0 as usize).is_some_and(|room| {
             room.compare_exchange(absent, making, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         })
+    }
+
+    /// A seat was left: an open room without occupants is gone (XEP-0045 §10.1.3, rooms are temporary), and the next one in makes it.
+    pub fn vacate(&self, place: Place, mut seats: Range<u32>) {
+        if self.room(place) == RoomState::Open && !seats.any(|seat| self.is_seated(seat)) {
+            self.change_room(place, RoomState::Open, RoomState::Absent);
+        }
+    }
+
+    /// A room that was taken for gone was there when somebody entered.
+    pub fn reopen(&self, place: Place) {
+        self.change_room(place, RoomState::Absent, RoomState::Open);
+    }
+
+    fn change_room(&self, place: Place, from: RoomState, to: RoomState) {
+        if let Some(room) = self.rooms.get(place.0 as usize) {
+            // Where it stands elsewhere by now, somebody else knows better.
+            let _ = room.compare_exchange(from as u8, to as u8, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 
     /// What came of making it.

@@ -9,18 +9,17 @@
 //! A periodic habit needs no process: each user has a fixed phase, and index arithmetic says who is next.
 //!
 //! Ends of sessions are the one process with a past: a user's next session begins where the one before ended. It is walked
-//! from the run's start with one entry per user.
+//! from the run's start with one entry per user. A session that a planned logout ends before its time has no end of its own.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rand::distr::Distribution;
 use rand_distr::Poisson;
 
-use crate::plan::absence;
-use crate::plan::curve::RateCurve;
+use crate::plan::curve::{RateCurve, Stay};
+use crate::plan::{Population, absence};
 use crate::profile::{Absence, DurationDistribution};
 use crate::seed::{Draw, Permutation, Stream};
 use crate::units::Offset;
@@ -81,20 +80,34 @@ pub struct SessionEnds {
     pub length: DurationDistribution,
     /// How long users stay away after one; without it nobody comes back.
     pub absence: Option<Absence>,
-    /// When everybody's first session begins.
-    pub logins: Arc<[(Offset, u32)]>,
+    /// Between which logins and logouts sessions lie.
+    pub population: Population,
     /// The number of users.
-    pub population: u32,
+    pub users: u32,
     /// When the last end may be.
     pub end: Offset,
 }
 
 impl SessionEnds {
-    /// The end of the session that begins at `begin`, a user's `count`-th.
-    fn end_of(&self, begin: Offset, user: u32, count: u32) -> SessionEnd {
-        let number = self.number(user, count);
-        let mut draw = Draw::new(self.seed, Stream::sessions(self.activity), number);
-        SessionEnd { at: begin + self.length.sample(&mut draw), user, count }
+    /// Everybody's first.
+    fn first(&self) -> impl Iterator<Item = SessionEnd> + '_ {
+        (0..self.users).filter_map(|user| self.next(user, Offset::ZERO, 0))
+    }
+
+    /// The first end of a user's sessions that begin at `from` or later, `count` having ended before.
+    fn next(&self, user: u32, from: Offset, mut count: u32) -> Option<SessionEnd> {
+        let ahead = |stay: &Stay| stay.logout.is_none_or(|logout| from < logout);
+        for stay in self.population.stays_of(user).filter(ahead) {
+            let mut draw = Draw::new(self.seed, Stream::sessions(self.activity), self.number(user, count));
+            // A session of no length at all would stop the clock.
+            let length = self.length.sample(&mut draw).max(Duration::from_millis(1));
+            let end = SessionEnd { at: stay.login.max(from) + length, user, count };
+            if stay.contains(end.at) {
+                return Some(end);
+            }
+            count += 1;
+        }
+        None
     }
 
     /// The end of the session after one that ended: away as long as the plan draws it for that end, then on again.
@@ -102,14 +115,12 @@ impl SessionEnds {
         let number = self.number(end.user, end.count);
         let mut draw = Draw::new(self.seed, Stream::choices(self.activity), number);
         let (_, away) = absence::draw(self.absence.as_ref()?, &mut draw);
-        // A session of no length at all would stop the clock.
-        let next = self.end_of(end.at + away, end.user, end.count + 1);
-        Some(SessionEnd { at: next.at.max(end.at + Duration::from_millis(1)), ..next })
+        self.next(end.user, end.at + away, end.count + 1)
     }
 
     /// Identifies an end within the activity.
     fn number(&self, user: u32, count: u32) -> u64 {
-        u64::from(count) * u64::from(self.population) + u64::from(user)
+        u64::from(count) * u64::from(self.users) + u64::from(user)
     }
 }
 
@@ -185,10 +196,7 @@ impl ProcessCursor {
     /// At the process's first arrival.
     pub fn new(process: Process) -> Self {
         let ends = match &process {
-            Process::Sessions(sessions) => {
-                let logins = sessions.logins.iter();
-                logins.map(|&(at, user)| Reverse(sessions.end_of(at, user, 0))).collect()
-            }
+            Process::Sessions(sessions) => sessions.first().map(Reverse).collect(),
             _ => BinaryHeap::new(),
         };
         let mut cursor = Self { process, cell: 0, arrivals: Vec::new(), next: 0, ended: false, ends };

@@ -27,67 +27,123 @@ impl Window {
     }
 }
 
-/// The planned number of logged-in users of one group: it rises linearly within a phase and never falls.
+/// The planned number of logged-in users of one group: within a phase it rises or falls in a straight line.
+///
+/// Users have ranks, and whoever came last goes first, so that those online are always the first ranks. That keeps the
+/// question who is online as cheap as how many are, and whoever came early stays long.
 #[derive(Clone, Debug)]
 pub struct UserCurve {
-    rises: Vec<Rise>,
-    total: u32,
+    legs: Vec<Leg>,
 }
 
+/// A phase: its comings, or its goings, stand evenly in it, each in the middle of its share of the time.
 #[derive(Clone, Copy, Debug)]
-struct Rise {
+struct Leg {
     window: Window,
     from: u32,
     to: u32,
+}
+
+/// A stretch of the run in which a user is planned logged in: from its login to the end of that session by plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// When the login is due.
+    pub login: Offset,
+    /// When its logout is; none where it stays to the run's end.
+    pub logout: Option<Offset>,
+}
+
+impl Stay {
+    /// Whether `at` lies in it: from the login on, up to the logout.
+    pub fn contains(&self, at: Offset) -> bool {
+        self.login <= at && self.logout.is_none_or(|logout| at < logout)
+    }
 }
 
 impl UserCurve {
     /// From each phase's window and its number of users at the end.
     pub fn new(phases: impl IntoIterator<Item = (Window, u32)>) -> Self {
         let mut from = 0;
-        let rises: Vec<Rise> = phases
-            .into_iter()
-            .map(|(window, to)| {
-                let to = to.max(from);
-                let rise = Rise { window, from, to };
-                from = to;
-                rise
-            })
-            .collect();
-        Self { rises, total: from }
+        let legs = phases.into_iter().map(|(window, to)| {
+            let leg = Leg { window, from, to };
+            from = to;
+            leg
+        });
+        Self { legs: legs.collect() }
     }
 
-    /// How many users log in over the whole run.
-    pub const fn total(&self) -> u32 {
-        self.total
+    /// The most users it has logged in at once: ranks lie below it.
+    pub fn peak(&self) -> u32 {
+        self.legs.iter().map(|leg| leg.to).max().unwrap_or(0)
     }
 
-    /// When the user of this rank (the first is 0) logs in; `None` beyond the last. Logins of one phase stand evenly
-    /// in it, each in the middle of its share of the time.
-    pub fn login_at(&self, rank: u32) -> Option<Offset> {
-        let rise = self.rises.get(self.rises.partition_point(|rise| rise.to <= rank))?;
-        let share = (f64::from(rank - rise.from) + 0.5) / f64::from(rise.to - rise.from);
-        Some(rise.window.start + rise.window.end.since(rise.window.start).mul_f64(share))
+    /// The stays of the user of this rank (the first is 0), in time order.
+    pub fn stays(&self, rank: u32) -> impl Iterator<Item = Stay> + '_ {
+        let mut turns = self.legs.iter().filter_map(move |leg| leg.turn_of(rank));
+        // From 0 on the curve passes a rank upwards first, and then by turns.
+        std::iter::from_fn(move || Some(Stay { login: turns.next()?, logout: turns.next() }))
     }
 
-    /// How many logins are due up to and including `at`; the inverse of [`UserCurve::login_at`].
-    pub fn logins_due(&self, at: Offset) -> u32 {
-        let index = self.rises.partition_point(|rise| rise.window.end <= at);
-        let Some(rise) = self.rises.get(index) else { return self.total };
-        if at < rise.window.start || rise.to == rise.from {
-            return rise.from;
+    /// How many users are logged in at `at`, logins and logouts of that instant done.
+    pub fn logged_in(&self, at: Offset) -> u32 {
+        let leg = self.legs.get(self.leg_at(at)).or_else(|| self.legs.last());
+        leg.map_or(0, |leg| leg.logged_in(at))
+    }
+
+    /// How many users are logged in from `from` to `to` without a break.
+    pub fn logged_in_throughout(&self, from: Offset, to: Offset) -> u32 {
+        let between = &self.legs[self.leg_at(from)..self.leg_at(to)];
+        // Within a leg it goes one way, so that it is least at an end of the time or of a leg.
+        let ends = between.iter().map(|leg| leg.to);
+        ends.chain([self.logged_in(from), self.logged_in(to)]).min().unwrap_or(0)
+    }
+
+    fn leg_at(&self, at: Offset) -> usize {
+        self.legs.partition_point(|leg| leg.window.end <= at)
+    }
+}
+
+impl Leg {
+    /// How many come or go in it.
+    const fn count(&self) -> u32 {
+        self.from.abs_diff(self.to)
+    }
+
+    /// When the curve passes a rank in it, if it does.
+    fn turn_of(&self, rank: u32) -> Option<Offset> {
+        if (self.from..self.to).contains(&rank) {
+            Some(self.instant(rank - self.from))
+        } else {
+            (self.to..self.from).contains(&rank).then(|| self.instant(self.from - 1 - rank))
         }
-        let passed = at.since(rise.window.start).as_secs_f64() / rise.window.seconds();
-        let guess = rise.from + (passed * f64::from(rise.to - rise.from) + 0.5).floor() as u32;
-        self.settle(guess.clamp(rise.from, rise.to), at)
     }
 
-    /// Corrects a guess that rounding put off by one, so that the inverse is exact.
-    fn settle(&self, mut guess: u32, at: Offset) -> u32 {
-        while guess > 0 && self.login_at(guess - 1).is_some_and(|login| login > at) {
+    /// The instant of its `nth` coming or going.
+    fn instant(&self, nth: u32) -> Offset {
+        let share = (f64::from(nth) + 0.5) / f64::from(self.count());
+        self.window.start + self.window.end.since(self.window.start).mul_f64(share)
+    }
+
+    fn logged_in(&self, at: Offset) -> u32 {
+        let passed = self.passed(at);
+        if self.to >= self.from { self.from + passed } else { self.from - passed }
+    }
+
+    /// How many have come or gone up to and including `at`; the inverse of [`Leg::instant`].
+    fn passed(&self, at: Offset) -> u32 {
+        if at < self.window.start || self.count() == 0 {
+            return 0;
+        }
+        if at >= self.window.end {
+            return self.count();
+        }
+        let share = at.since(self.window.start).as_secs_f64() / self.window.seconds();
+        let mut guess = ((share * f64::from(self.count()) + 0.5).floor() as u32).min(self.count());
+        // Rounding may have put it off by one.
+        while guess > 0 && self.instant(guess - 1) > at {
             guess -= 1;
         }
-        while self.login_at(guess).is_some_and(|login| login <= at) {
+        while guess < self.count() && self.instant(guess) <= at {
             guess += 1;
         }
         guess
@@ -210,35 +266,71 @@ mod tests {
         Window { start: Offset::from_secs_f64(start_s), end: Offset::from_secs_f64(end_s) }
     }
 
+    fn curve(ends: &[(u32, u32)]) -> UserCurve {
+        let mut at = 0.0;
+        UserCurve::new(ends.iter().map(|&(seconds, users)| {
+            let phase = window(at, at + f64::from(seconds));
+            at += f64::from(seconds);
+            (phase, users)
+        }))
+    }
+
+    fn stay(login_s: f64, logout_s: Option<f64>) -> Stay {
+        Stay { login: Offset::from_secs_f64(login_s), logout: logout_s.map(Offset::from_secs_f64) }
+    }
+
     #[test]
     fn logins_stand_evenly_in_the_ramp() {
-        let curve =
-            UserCurve::new([(window(0.0, 10.0), 5), (window(10.0, 20.0), 5), (window(20.0, 21.0), 6)]);
-        let instants: Vec<f64> =
-            (0..6).map(|rank| curve.login_at(rank).expect("planned").as_secs_f64()).collect();
-        assert_eq!(instants, [1.0, 3.0, 5.0, 7.0, 9.0, 20.5]);
-        assert_eq!(curve.login_at(6), None);
-        for (at, due) in [(0.0, 0), (0.99, 0), (1.0, 1), (8.9, 4), (9.0, 5), (15.0, 5), (20.5, 6), (99.0, 6)]
+        let curve = curve(&[(10, 5), (10, 5), (1, 6)]);
+        for (rank, login) in [1.0, 3.0, 5.0, 7.0, 9.0, 20.5].into_iter().enumerate() {
+            assert_eq!(curve.stays(rank as u32).collect::<Vec<_>>(), [stay(login, None)]);
+        }
+        assert_eq!(curve.stays(6).next(), None);
+        for (at, users) in
+            [(0.0, 0), (0.99, 0), (1.0, 1), (8.9, 4), (9.0, 5), (15.0, 5), (20.5, 6), (99.0, 6)]
         {
-            assert_eq!(curve.logins_due(Offset::from_secs_f64(at)), due, "at {at}");
+            assert_eq!(curve.logged_in(Offset::from_secs_f64(at)), users, "at {at}");
+        }
+    }
+
+    #[test]
+    fn who_came_last_goes_first_and_comes_back_last() {
+        let curve = curve(&[(10, 5), (3, 2), (10, 2), (2, 4), (4, 0)]);
+        assert_eq!(curve.peak(), 5);
+        let stays: Vec<Vec<Stay>> = (0..5).map(|rank| curve.stays(rank).collect()).collect();
+        assert_eq!(stays[0], [stay(1.0, Some(28.5))]);
+        assert_eq!(stays[1], [stay(3.0, Some(27.5))]);
+        assert_eq!(stays[2], [stay(5.0, Some(12.5)), stay(23.5, Some(26.5))]);
+        assert_eq!(stays[3], [stay(7.0, Some(11.5)), stay(24.5, Some(25.5))]);
+        assert_eq!(stays[4], [stay(9.0, Some(10.5))]);
+        for (at, users) in [(10.4, 5), (10.5, 4), (12.5, 2), (20.0, 2), (24.5, 4), (28.4, 1), (99.0, 0)] {
+            assert_eq!(curve.logged_in(Offset::from_secs_f64(at)), users, "at {at}");
         }
     }
 
     proptest! {
         #[test]
-        fn logins_due_and_login_at_are_inverse(ends in proptest::collection::vec((1u32..60, 0u32..500), 1..5)) {
-            let (mut at, mut users) = (0.0, 0);
-            let phases: Vec<(Window, u32)> = ends.iter().map(|&(seconds, more)| {
-                let phase = window(at, at + f64::from(seconds));
-                at += f64::from(seconds);
-                users += more;
-                (phase, users)
-            }).collect();
-            let curve = UserCurve::new(phases);
-            for rank in 0..curve.total() {
-                let login = curve.login_at(rank).expect("rank below the total");
-                prop_assert!(curve.logins_due(login) > rank);
-                prop_assert!(curve.logins_due(login - std::time::Duration::from_nanos(1)) <= rank);
+        fn whoever_is_counted_has_a_stay_then_and_nobody_else_has(
+            ends in proptest::collection::vec((1u32..20, 0u32..60), 1..6),
+            looks in proptest::collection::vec((0.0f64..1.0, 0.0f64..3.0), 40),
+        ) {
+            let curve = curve(&ends);
+            let seconds: f64 = ends.iter().map(|end| f64::from(end.0)).sum();
+            let stays: Vec<Vec<Stay>> = (0..curve.peak()).map(|rank| curve.stays(rank).collect()).collect();
+            let turns = stays.iter().flatten().flat_map(|stay| [Some(stay.login), stay.logout]).flatten();
+            let drawn = looks.iter().map(|(share, _)| Offset::from_secs_f64(share * (seconds + 2.0)));
+            // At every turn and a nanosecond before, where an error by one would show.
+            let nanosecond = std::time::Duration::from_nanos(1);
+            let instants: Vec<Offset> = turns.flat_map(|at| [at - nanosecond, at]).chain(drawn).collect();
+            for (at, (_, back)) in instants.into_iter().zip(looks.iter().cycle()) {
+                let from = at - std::time::Duration::from_secs_f64(*back);
+                for (rank, stays) in stays.iter().enumerate() {
+                    let is_in = stays.iter().any(|stay| stay.contains(at));
+                    prop_assert_eq!((rank as u32) < curve.logged_in(at), is_in, "rank {} at {}", rank, at);
+                    let throughout = stays.iter().any(|stay| stay.contains(from) && stay.contains(at));
+                    prop_assert_eq!((rank as u32) < curve.logged_in_throughout(from, at), throughout,
+                        "rank {} from {} to {}", rank, from, at);
+                }
             }
         }
 

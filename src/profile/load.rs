@@ -7,9 +7,11 @@ use super::document::{self, Entry, Node, Place, Table, Value};
 use super::keys::{Given, Keys, Reported, Surroundings};
 use super::problem::{Notebook, Problems, Text, Wrong};
 use super::read::slos::Measurable;
-use super::read::{abort, activities, phases, slos, tables, target, users};
+use super::read::{abort, activities, observe, phases, slos, tables, target, users};
 use super::registry::{KeySpec, KindSpec, Presence, Recipients, Registry, Shape, Vocabulary};
-use super::{AbortRule, ActivityPlan, Group, Phase, Planned, Profile, Slo, Source, Target, mask, set};
+use super::{
+    AbortRule, ActivityPlan, Group, Observe, Phase, Planned, Profile, Slo, Source, Target, mask, set,
+};
 use crate::units::{show_count, show_duration};
 
 /// The keys at the top of a profile.
@@ -62,6 +64,12 @@ pub const PROFILE_KEYS: &[KeySpec] = &[
         shape: Shape::Section,
         presence: Presence::Optional,
         doc: "what ends the run early",
+    },
+    KeySpec {
+        name: "observe",
+        shape: Shape::Section,
+        presence: Presence::Optional,
+        doc: "what is watched of the server meanwhile",
     },
 ];
 
@@ -183,6 +191,7 @@ impl<R: Registry> Reader<'_, R> {
         let activities = self.activities(&keys, groups.as_deref().ok());
         let slos = self.slos(&keys, phases.as_deref().ok());
         let abort = self.abort(&keys);
+        let observe = self.observe(&keys, target.as_ref().ok());
         let profile = Profile {
             source,
             deadline: deadline?,
@@ -194,6 +203,7 @@ impl<R: Registry> Reader<'_, R> {
             activities: activities?,
             slos: slos?,
             abort: abort?,
+            observe: observe?,
         };
         check_whole(&profile, &keys).map(|()| profile)
     }
@@ -287,6 +297,18 @@ impl<R: Registry> Reader<'_, R> {
         let table = table(entry, keys)?;
         abort::read(Keys::open("[abort]", table, &entry.node.place, &specs, self.surroundings))
     }
+
+    fn observe(&self, keys: &Keys<'_>, target: Option<&Target>) -> Result<Vec<Observe>, Reported> {
+        let specs = [observe::OBSERVE_KEYS];
+        let tables = tables(keys, "observe", "[observe]", &specs, self.surroundings)?;
+        if tables.len() > observe::SOURCES_MAX {
+            let most = observe::SOURCES_MAX;
+            let wrong = Wrong::new(format!("must be no more than {most} tables, not {}", tables.len()));
+            return Err(keys.refuse("observe", wrong));
+        }
+        let read: Vec<_> = tables.into_iter().map(|keys| observe::read(keys, target)).collect();
+        read.into_iter().collect()
+    }
 }
 
 /// Activities are named by 16 bits in every stream of randomness; far fewer make sense.
@@ -347,13 +369,16 @@ fn read_drain(keys: &mut Keys<'_>, deadline: Option<Duration>) -> Result<Duratio
 fn check_whole<A: Planned>(profile: &Profile<A>, keys: &Keys<'_>) -> Result<(), Reported> {
     let Vocabulary { run_max, .. } = *keys.vocabulary();
     let length = profile.end_of_phases().since(crate::units::Offset::ZERO) + profile.drain;
-    let measured: Vec<&Phase> = profile.phases.iter().filter(|phase| phase.measure).collect();
-    let nobody = measured.iter().find(|phase| phase.online_total() == 0);
+    let before = std::iter::once(0).chain(profile.phases.iter().map(Phase::online_total));
+    let with_most =
+        profile.phases.iter().zip(before).map(|(phase, before)| (phase, before.max(phase.online_total())));
+    let measured: Vec<(&Phase, u32)> = with_most.filter(|(phase, _)| phase.measure).collect();
+    let nobody = measured.iter().find(|(_, most)| *most == 0);
     let pairs = profile
         .activities
         .iter()
         .any(|plan| !matches!(plan.activity.recipients(), Recipients::Server | Recipients::Oneself));
-    let single = measured.iter().find(|phase| pairs && phase.online_total() < 2);
+    let single = measured.iter().find(|(_, most)| pairs && *most < 2);
     let wrong = if measured.is_empty() {
         Wrong::new("no phase is measured: the run would measure nothing")
             .help("set measure = true in one of them")
@@ -364,10 +389,10 @@ fn check_whole<A: Planned>(profile: &Profile<A>, keys: &Keys<'_>) -> Result<(), 
             show_duration(run_max)
         ))
         .help("a longer run's instants cannot be told apart by the tokens in its messages")
-    } else if let Some(phase) = nobody {
+    } else if let Some((phase, _)) = nobody {
         Wrong::new(format!("phase `{}` is measured, but nobody is online in it", phase.name))
             .help("set `users` in it or before")
-    } else if let Some(phase) = single {
+    } else if let Some((phase, _)) = single {
         Wrong::new(format!(
             "phase `{}` is measured with one user online, and an activity needs two",
             phase.name

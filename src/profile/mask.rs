@@ -15,6 +15,7 @@ const KEY: &str = "password";
 pub(super) fn mask(text: &str) -> String {
     let mut bytes = mask_text(text).into_bytes();
     mask_misspelt(text, &mut bytes);
+    mask_addresses(&mut bytes);
     if let Ok(root) = document::parse(text) {
         mask_values(&root, &mut bytes);
     }
@@ -77,6 +78,20 @@ fn mask_text(text: &str) -> String {
     masked
 }
 
+/// What stands before the `@` of an address (`http://name:word@host`).
+fn mask_addresses(bytes: &mut [u8]) {
+    let mut at = 0;
+    while let Some(found) = bytes[at..].windows(3).position(|three| three == b"://") {
+        let start = at + found + 3;
+        let ends = |byte: &u8| byte.is_ascii_whitespace() || b"/\"'?#".contains(byte);
+        let end = bytes[start..].iter().position(ends).map_or(bytes.len(), |length| start + length);
+        if let Some(behind) = bytes[start..end].iter().rposition(|&byte| byte == b'@') {
+            bytes[start..start + behind].fill(b'*');
+        }
+        at = start;
+    }
+}
+
 /// The inside of the value that a key ending at `at` has, if it is a key.
 fn value_behind(text: &str, at: usize) -> Option<Range<usize>> {
     let rest = text[at..].trim_start_matches(['"', '\'', ' ', '\t']);
@@ -131,6 +146,8 @@ mod tests {
             ("users = [{ Passwd = \"p\", count = 1 }]", "users = [{ Passwd = \"*\", count = 1 }]"),
             ("users.0.pasword=p é", "users.0.pasword=****"),
             ("count = = 1\n pass = open\nx", "count = = 1\n pass = ****\nx"),
+            ("url = \"http://ü:s@h/m\"", "url = \"http://****@h/m\""),
+            ("jid = \"u{n}@h\" # see http://h/a@b", "jid = \"u{n}@h\" # see http://h/a@b"),
         ] {
             assert_eq!(mask(text), masked);
         }
@@ -139,7 +156,7 @@ mod tests {
     #[test]
     fn no_other_key_of_a_profile_is_taken_for_a_password() {
         use crate::profile::load::PROFILE_KEYS;
-        use crate::profile::read::{abort, activities, phases, target, users};
+        use crate::profile::read::{abort, activities, observe, phases, target, users};
         let tables = [
             PROFILE_KEYS,
             target::TARGET_KEYS,
@@ -147,6 +164,7 @@ mod tests {
             phases::PHASE_KEYS,
             activities::ACTIVITY_KEYS,
             abort::ABORT_KEYS,
+            observe::OBSERVE_KEYS,
         ];
         let secret = tables.into_iter().flatten().map(|spec| spec.name).filter(|name| is_password(name));
         assert_eq!(secret.collect::<Vec<_>>(), [KEY]);

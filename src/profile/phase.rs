@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::units::Offset;
 
-/// A stretch of the run. Within it the users online rise in a straight line to [`Phase::online`], and the factor on all
+/// A stretch of the run. Within it the users online rise or fall in a straight line to [`Phase::online`], and the factor on all
 /// activities goes in a straight line from the previous phase's [`Phase::factor`] to this one's (before the first
 /// phase: [`crate::profile::Pace::factor_before_first_phase`]).
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub struct Phase {
     pub start: Offset,
     /// How long it is; never zero.
     pub duration: Duration,
-    /// Users online at its end, per group, in the groups' order; never fewer than at the end of the phase before.
+    /// Users online at its end, per group, in the groups' order.
     pub online: Vec<u32>,
     /// Whether its operations stand in the result's totals and are held against the SLOs.
     pub measure: bool,

@@ -3,6 +3,7 @@
 pub(super) mod abort;
 pub(super) mod accounts;
 pub(super) mod activities;
+pub(super) mod observe;
 pub(super) mod phases;
 pub(super) mod slos;
 pub(super) mod target;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::load::PROFILE_KEYS;
 use super::read::abort::ABORT_KEYS;
 use super::read::activities::ACTIVITY_KEYS;
+use super::read::observe::OBSERVE_KEYS;
 use super::read::phases::PHASE_KEYS;
 use super::read::target::TARGET_KEYS;
 use super::read::users::USERS_KEYS;
@@ -28,6 +29,7 @@ pub fn schema<R: Registry>(registry: &R) -> Value {
         ("activity", list(&json!({ "oneOf": kinds }))),
         ("slo", slo()),
         ("abort", object(ABORT_KEYS, "What ends the run early.")),
+        ("observe", observe()),
     ] {
         schema["properties"][section] = value;
     }
@@ -50,6 +52,13 @@ fn slo() -> Value {
         "description": "Objectives: \"message.delivery.p99\" = \"<= 250ms\", \"message.lost\" = \"== 0\".",
         "additionalProperties": { "type": "string", "pattern": "^\\s*(<=|<|==|>=|>)" },
     })
+}
+
+/// One source as a table, or several as a list.
+fn observe() -> Value {
+    let mut source = object(OBSERVE_KEYS, "What is watched of the server meanwhile.");
+    source["oneOf"] = ["process", "pid", "prometheus"].map(|key| json!({ "required": [key] })).into();
+    json!({ "anyOf": [source, list(&source)] })
 }
 
 fn list(item: &Value) -> Value {

@@ -11,6 +11,7 @@
 //! It refuses to guess who should have got a copy: recipients are fixed by the caller when the stanza is handed over.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::record::ledger::{LedgerConfig, phase_of};
 use crate::sample::ledger::{Arrive, Place};
@@ -222,23 +223,21 @@ impl Fanouts {
         }
     }
 
-    /// These users' streams ended at `at`: what was handed over by then, is open from or to them and not overdue is
-    /// indeterminate.
-    pub fn void(&mut self, is_voided: impl Fn(UserIndex) -> bool, at: Offset, ended: &mut Vec<Sample>) {
-        self.each_open(at, |account, index| {
-            let Broadcast { sender, sent, .. } = account.broadcasts[index];
-            if is_voided(UserIndex(sender)) {
-                let reason =
-                    if sent == NOT_SENT { Indeterminate::NeverSent } else { Indeterminate::SenderStream };
-                let loss = account.unless_overdue(index, reason, at);
+    /// Some users' streams ended, each when `ended_at` says: what was handed over by then, is open from or to them and not
+    /// overdue is indeterminate.
+    pub fn void(&mut self, ended_at: impl Fn(UserIndex) -> Option<Offset>, ended: &mut Vec<Sample>) {
+        let deadline = self.config.deadline;
+        self.each_open(Offset::MAX, |account, index| {
+            let broadcast = account.broadcasts[index];
+            let end_of = |user| ended_at(UserIndex(user)).filter(|at| broadcast.offered <= *at);
+            if let Some(at) = end_of(broadcast.sender) {
+                let unsent = broadcast.sent == NOT_SENT;
+                let reason = if unsent { Indeterminate::NeverSent } else { Indeterminate::SenderStream };
+                let loss = broadcast.unless_overdue(deadline, reason, at);
                 account.close_copies(index, |_| Some(loss), ended);
             } else {
-                let loss = account.unless_overdue(index, Indeterminate::RecipientStream, at);
-                account.close_copies(
-                    index,
-                    |copy| is_voided(UserIndex(copy.recipient)).then_some(loss),
-                    ended,
-                );
+                let loss = |at| broadcast.unless_overdue(deadline, Indeterminate::RecipientStream, at);
+                account.close_copies(index, |copy| end_of(copy.recipient).map(loss), ended);
             }
         });
     }
@@ -247,7 +246,9 @@ impl Fanouts {
     pub fn void_stay(&mut self, user: UserIndex, place: Place, at: Offset, ended: &mut Vec<Sample>) {
         self.each_open(at, |account, index| {
             if account.broadcasts[index].place == place {
-                let loss = account.unless_overdue(index, Indeterminate::RecipientStay, at);
+                let deadline = account.config.deadline;
+                let loss =
+                    account.broadcasts[index].unless_overdue(deadline, Indeterminate::RecipientStay, at);
                 account.close_copies(index, |copy| (copy.recipient == user.0).then_some(loss), ended);
             }
         });
@@ -322,11 +323,6 @@ impl Fanouts {
         }
     }
 
-    fn unless_overdue(&self, index: usize, reason: Indeterminate, at: Offset) -> Loss {
-        let overdue = at.since(self.broadcasts[index].intended) > self.config.deadline;
-        if overdue && reason != Indeterminate::NeverSent { Loss::Lost } else { Loss::Unknown(reason) }
-    }
-
     fn when_nothing_came(&self, index: usize, interrupted: bool) -> Loss {
         match (self.broadcasts[index].sent == NOT_SENT, interrupted) {
             (true, _) => Loss::Unknown(Indeterminate::NeverSent),
@@ -382,19 +378,24 @@ impl Fanouts {
             let measures = broadcast.measures;
             let operation = if copy.recipient == broadcast.sender { measures.own } else { measures.copy };
             ended.push(Sample::ended(operation, broadcast.group, broadcast.intended, loss.outcome()));
-            let spoiled = &mut self.broadcasts[index].spoiled;
-            *spoiled = Some(spoiled.map_or(loss.outcome(), |before| graver(before, loss.outcome())));
+            if !loss.left() {
+                let spoiled = &mut self.broadcasts[index].spoiled;
+                *spoiled = Some(spoiled.map_or(loss.outcome(), |before| graver(before, loss.outcome())));
+            }
         }
         if self.broadcasts[index].open == 0 {
             self.conclude(index, ended);
         }
     }
 
-    /// Once nothing is open, the broadcast as a whole has ended: with its last copy, or as its gravest one.
+    /// Once nothing is open, the broadcast as a whole has ended: with its last copy, or as its gravest one. Whoever left meanwhile is
+    /// none of those it waits for; were they in doubt, a busy room would have no fan-out but its fastest.
     fn conclude(&self, index: usize, ended: &mut Vec<Sample>) {
         let broadcast = &self.broadcasts[index];
         let Some(operation) = broadcast.measures.last.filter(|_| broadcast.open == 0) else { return };
-        ended.push(match broadcast.spoiled {
+        let nobody = (broadcast.last_done == Offset::ZERO)
+            .then_some(Outcome::Indeterminate(Indeterminate::RecipientStream));
+        ended.push(match broadcast.spoiled.or(nobody) {
             Some(outcome) => Sample::ended(operation, broadcast.group, broadcast.intended, outcome),
             None => {
                 let late = broadcast.last_done.since(broadcast.intended) > self.config.deadline;
@@ -503,6 +504,12 @@ impl Fanouts {
 }
 
 impl Broadcast {
+    /// What became of a copy that was still open at `at`.
+    fn unless_overdue(&self, deadline: Duration, reason: Indeterminate, at: Offset) -> Loss {
+        let overdue = at.since(self.intended) > deadline;
+        if overdue && reason != Indeterminate::NeverSent { Loss::Lost } else { Loss::Unknown(reason) }
+    }
+
     /// The instants of a copy read at `done`. A copy proves that its stanza had been sent: a worker that is put aside between
     /// the write and its reading of the clock notes the write later than another worker read the copy.
     fn instants(&self, done: Offset) -> Instants {
@@ -511,6 +518,11 @@ impl Broadcast {
 }
 
 impl Loss {
+    /// Whether it says no more than that the recipient left.
+    const fn left(self) -> bool {
+        matches!(self, Self::Unknown(Indeterminate::RecipientStream | Indeterminate::RecipientStay))
+    }
+
     const fn outcome(self) -> Outcome {
         match self {
             Self::Lost => Outcome::Lost,

@@ -175,21 +175,21 @@ impl Ledger {
         Some(Sample::ended(operation, group, intended, Outcome::Failed(class)))
     }
 
-    /// These users' streams ended at `at`: what was handed over by then, is open from or to them and not overdue is
-    /// indeterminate.
-    pub fn void(&mut self, is_voided: impl Fn(UserIndex) -> bool, at: Offset, ended: &mut Vec<Sample>) {
+    /// Some users' streams ended, each when `ended_at` says: what was handed over by then, is open from or to them and not
+    /// overdue is indeterminate.
+    pub fn void(&mut self, ended_at: impl Fn(UserIndex) -> Option<Offset>, ended: &mut Vec<Sample>) {
         self.skip_closed();
         for index in (self.oldest_open - self.base) as usize..self.entries.len() {
             let entry = self.entries[index];
-            if entry.state != State::Open || entry.offered > at {
+            if entry.state != State::Open {
                 continue;
             }
-            let reason = if is_voided(UserIndex(entry.sender)) {
-                if entry.sent == NOT_SENT { Indeterminate::NeverSent } else { Indeterminate::SenderStream }
-            } else if is_voided(UserIndex(entry.recipient)) {
-                Indeterminate::RecipientStream
-            } else {
-                continue;
+            let end_of = |user| ended_at(UserIndex(user)).filter(|at| entry.offered <= *at);
+            let (at, reason) = match (end_of(entry.sender), end_of(entry.recipient)) {
+                (Some(at), _) if entry.sent == NOT_SENT => (at, Indeterminate::NeverSent),
+                (Some(at), _) => (at, Indeterminate::SenderStream),
+                (None, Some(at)) => (at, Indeterminate::RecipientStream),
+                (None, None) => continue,
             };
             let overdue =
                 at.since(entry.intended) > self.config.deadline && reason != Indeterminate::NeverSent;

@@ -8,6 +8,7 @@
 //! too few observations is a dash, one that lies among attempts that never completed is `> deadline`.
 
 mod attention;
+mod observed;
 mod tables;
 mod text;
 
@@ -49,6 +50,7 @@ pub fn render(result: &RunResult, place: Option<&str>, style: Style) -> String {
     objectives(&mut page, &result.slo);
     measurements(&mut page, result);
     accounts(&mut page, result);
+    observed::section(&mut page, result);
     errors(&mut page, &result.errors);
     ending(&mut page, result, place);
     page.into_text()

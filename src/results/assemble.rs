@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EndedEarly, Exit, ExitReason, Generator, Host, KeyCache, Layout, Ledgers, Phase, Profile, RoomOrder,
-    RunResult, SCHEMA, SchemaVersion, Series, Slo, Target, Tool, Totals, Traffic, Verdict, VerdictState,
+    EndedEarly, Exit, ExitReason, Generator, Host, KeyCache, Layout, Ledgers, Observed, ObservedSource,
+    Phase, Profile, RoomOrder, RunResult, SCHEMA, SchemaVersion, Series, Slo, SourceLayout, Target, Tool,
+    Totals, Traffic, Verdict, VerdictState, derive,
 };
 
 /// What is known before a run begins; the journal's header.
@@ -30,6 +31,9 @@ pub struct Preamble {
     pub target: Target,
     /// Phases, operations and groups.
     pub layout: Layout,
+    /// What is observed of the server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observe: Vec<SourceLayout>,
 }
 
 /// What is known only at the end; the journal's last record.
@@ -58,6 +62,9 @@ pub struct Conclusion {
     /// Whether rooms kept one order.
     #[serde(default)]
     pub room_order: Option<RoomOrder>,
+    /// What was read of the server. The journal holds it as readings, interval by interval.
+    #[serde(skip)]
+    pub observed: Vec<ObservedSource>,
 }
 
 impl Conclusion {
@@ -87,16 +94,31 @@ impl Conclusion {
             ledgers,
             stanzas: Vec::new(),
             room_order: None,
+            observed: Vec::new(),
         }
     }
 }
 
 /// The result of a run. `complete` says whether the run itself came to its end and drew the conclusion.
 pub fn assemble(preamble: Preamble, totals: &Totals, conclusion: Conclusion, complete: bool) -> RunResult {
-    let Conclusion { ended_early, verdict, exit, slo, target, keys, generator, ledgers, stanzas, room_order } =
-        conclusion;
+    let Conclusion {
+        ended_early,
+        verdict,
+        exit,
+        slo,
+        target,
+        keys,
+        generator,
+        ledgers,
+        stanzas,
+        room_order,
+        observed,
+    } = conclusion;
     let series = totals.series();
     let phases = with_traffic(totals.phases(&ledgers), &stanzas, &series);
+    let until_s = ended_early.as_ref().map_or(f64::INFINITY, |early| early.at_s);
+    let observed = (!observed.is_empty())
+        .then(|| Observed { derived: derive(&observed, &series, &phases, until_s), sources: observed });
     RunResult {
         schema: SCHEMA,
         complete,
@@ -120,6 +142,7 @@ pub fn assemble(preamble: Preamble, totals: &Totals, conclusion: Conclusion, com
         generator,
         series,
         room_order,
+        observed,
     }
 }
 

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use super::histogram::Histogram;
 use super::totals::{is_completed, is_indeterminate};
 use super::{
-    Distribution, Figures, LedgerCounts, Ledgers, Operation, OperationSeries, Phase, RunResult, Series,
+    Distribution, Figures, LedgerCounts, Ledgers, Observed, Operation, OperationSeries, Phase, RunResult,
+    Series,
 };
 use crate::sample::LedgerKind;
 
@@ -30,6 +31,7 @@ pub fn contradictions(result: &RunResult) -> Vec<String> {
         }
     }
     check_series(&mut found, &result.series, &result.phases);
+    result.observed.iter().for_each(|observed| check_observed(&mut found, observed));
     found.0
 }
 
@@ -106,10 +108,16 @@ fn check_deliveries(found: &mut Findings, phase: &Phase) {
             ("lost", counts.lost, |outcome| outcome == "lost"),
             ("failed", counts.failed, |outcome| outcome.starts_with("failed-")),
             ("indeterminate", counts.indeterminate, |outcome| outcome.starts_with("indeterminate-")),
-            ("unsent", counts.unsent, |outcome| outcome.starts_with("unsent-")),
         ] {
             found.equal(&place, &format!("{column} in the ledger"), count.into(), outcomes(belongs));
         }
+        // One per stanza, whatever its copies: it stands with the first operation, and again wherever else it was to be measured.
+        let first = kind.operations().first().and_then(|name| phase.operations.get(*name));
+        let unsent = first.map_or(0, |operation| {
+            let own = operation.figures.outcomes.iter().filter(|(outcome, _)| outcome.starts_with("unsent-"));
+            own.map(|(_, &count)| u128::from(count)).sum()
+        });
+        found.equal(&place, "unsent in the ledger", counts.unsent.into(), unsent);
     }
 }
 
@@ -269,6 +277,39 @@ fn check_columns(found: &mut Findings, place: &str, columns: &OperationSeries, s
             .sum();
         let what = format!("second {second}: asked = done_by_intended + errors + unsent + indeterminate");
         found.equal(place, &what, at(asked, second), ended);
+    }
+}
+
+fn check_observed(found: &mut Findings, observed: &Observed) {
+    for source in &observed.sources {
+        let place = format!("observed: {}", source.name);
+        for (name, column) in &source.columns {
+            let what = format!("length of the column {name}");
+            found.equal(&place, &what, column.values.len() as u128, source.at_s.len() as u128);
+        }
+        let misplaced = |(second, at): (usize, &Option<f64>)| at.is_some_and(|at| at as usize != second);
+        if source.at_s.iter().enumerate().any(misplaced) {
+            found.say(&place, "a reading stands in another second than its own");
+        }
+        for name in [&source.cpu, &source.memory].into_iter().flatten() {
+            if !source.columns.contains_key(name) {
+                found.say(&place, format_args!("there is no column {name}"));
+            }
+        }
+    }
+    let derived = &observed.derived;
+    for (name, figure) in [
+        ("cpu_s_per_1000_messages", &derived.cpu_s_per_1000_messages),
+        ("cpu_s_per_1000_logins", &derived.cpu_s_per_1000_logins),
+    ] {
+        let follows = figure.cpu_s.map(|cpu_s| 1_000.0 * cpu_s / figure.operations as f64);
+        let agrees =
+            |value: f64| follows.is_some_and(|follows| (follows - value).abs() <= 1e-9 * value.abs());
+        if figure.value.is_some_and(|value| !agrees(value))
+            || figure.value.is_some() != figure.reason.is_empty()
+        {
+            found.say("observed", format_args!("{name} does not follow from what stands beside it"));
+        }
     }
 }
 

@@ -18,7 +18,7 @@ pub use writer::{JournalWriteError, JournalWriter};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Conclusion, Delta, Generator, KeyCache, Ledgers, Preamble};
+use super::{Conclusion, Delta, Generator, KeyCache, Ledgers, Preamble, Reading};
 
 /// The longest line, bytes.
 pub const LINE_MAX: usize = 64 << 20;
@@ -38,6 +38,9 @@ pub struct Interval {
     /// SCRAM keys, as they stand.
     #[serde(default)]
     pub keys: KeyCache,
+    /// What was read of the server meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<Reading>,
 }
 
 /// What a line can be, as it is read.

@@ -9,7 +9,8 @@ use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Extended, Generator, Host, KeyCache, Ledgers, Operation, Profile, SchemaVersion, Series, Target, Tool,
+    Extended, Generator, Host, KeyCache, Ledgers, Observed, Operation, Profile, SchemaVersion, Series,
+    Target, Tool,
 };
 
 /// The result of one run.
@@ -63,6 +64,9 @@ pub struct RunResult {
     /// Whether rooms kept one order; absent where nothing was said in any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room_order: Option<RoomOrder>,
+    /// What was seen of the server beside the load; absent where nothing was observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Observed>,
 }
 
 /// The JSON Schema of [`RunResult`], made from the types.

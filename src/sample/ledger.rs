@@ -180,8 +180,8 @@ pub struct Arrive {
     pub intact: bool,
     /// The room it came from; [`Place::NOWHERE`] for everything else.
     pub place: Place,
-    /// Since when the reader is there to be sent things: its session's beginning, or its last joining or leaving of a room. The
-    /// reader's worker fills it in.
+    /// Since when the reader is there to be sent what comes from there: its session's beginning and, for a room, its last joining or
+    /// leaving of it. The reader's worker fills it in.
     pub since: Offset,
 }
 

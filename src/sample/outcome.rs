@@ -40,6 +40,8 @@ impl Outcome {
         Self::Unsent(Unsent::QueueFull),
         Self::Unsent(Unsent::OurLimit),
         Self::Unsent(Unsent::Stopped),
+        Self::Unsent(Unsent::LoggedOut),
+        Self::Unsent(Unsent::LastSession),
         Self::Indeterminate(Indeterminate::RecipientStream),
         Self::Indeterminate(Indeterminate::RecipientStay),
         Self::Indeterminate(Indeterminate::SenderStream),
@@ -149,6 +151,10 @@ pub enum Unsent {
     OurLimit,
     /// It was due when the run stopped, and we had not got round to it.
     Stopped,
+    /// A login that was held back by its group's ceiling until its user's logout was due.
+    LoggedOut,
+    /// A login that waited, until its user's logout or the run's end, for the server to close the user's last session.
+    LastSession,
 }
 
 impl Unsent {
@@ -166,6 +172,8 @@ impl Unsent {
             Self::QueueFull => "unsent-queue-full",
             Self::OurLimit => "unsent-our-limit",
             Self::Stopped => "unsent-stopped",
+            Self::LoggedOut => "unsent-logged-out",
+            Self::LastSession => "unsent-last-session",
         }
     }
 }
@@ -247,7 +255,9 @@ mod tests {
             Outcome::Unsent(Unsent::NotSubscribed) => Outcome::Unsent(Unsent::QueueFull),
             Outcome::Unsent(Unsent::QueueFull) => Outcome::Unsent(Unsent::OurLimit),
             Outcome::Unsent(Unsent::OurLimit) => Outcome::Unsent(Unsent::Stopped),
-            Outcome::Unsent(Unsent::Stopped) => Outcome::Indeterminate(Indeterminate::RecipientStream),
+            Outcome::Unsent(Unsent::Stopped) => Outcome::Unsent(Unsent::LoggedOut),
+            Outcome::Unsent(Unsent::LoggedOut) => Outcome::Unsent(Unsent::LastSession),
+            Outcome::Unsent(Unsent::LastSession) => Outcome::Indeterminate(Indeterminate::RecipientStream),
             Outcome::Indeterminate(Indeterminate::RecipientStream) => {
                 Outcome::Indeterminate(Indeterminate::RecipientStay)
             }

@@ -110,9 +110,15 @@ impl Login {
         self.ended(Outcome::Failed(class), near)
     }
 
-    /// The samples of a login the end of the run broke off.
-    pub(super) fn broken_off(&self, near: &Surroundings<'_>) -> impl Iterator<Item = Report> {
-        self.ended(Outcome::Indeterminate(Indeterminate::Interrupted), near)
+    /// The samples of a login that was broken off, for this reason: nobody can say how long it would have taken. One that is late
+    /// already has timed out, or the slowest would leave the account.
+    pub(super) fn broken_off(
+        &self,
+        reason: Indeterminate,
+        near: &Surroundings<'_>,
+    ) -> impl Iterator<Item = Report> {
+        let is_late = near.now.since(self.intended) > near.group.deadline;
+        self.ended(if is_late { Outcome::Timeout } else { Outcome::Indeterminate(reason) }, near)
     }
 
     fn ended(&self, outcome: Outcome, near: &Surroundings<'_>) -> impl Iterator<Item = Report> {

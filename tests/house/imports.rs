@@ -14,7 +14,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("profile", &["units", "xmpp::jid"]),
     ("stats", &["units"]),
     // A result is written in the words of measurement: columns, outcomes, samples.
-    ("results", &["units", "sample"]),
+    // What it derives from its series, it derives with the uncertainty that goes with it.
+    ("results", &["units", "sample", "stats"]),
     ("topology", &["units", "seed", "profile"]),
     ("server", &["units", "seed", "topology", "profile", "machine", "sample", "xmpp"]),
     ("plan", &["units", "seed", "profile", "topology"]),
@@ -53,6 +54,7 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("report", &["units", "results", "stats"]),
+    ("live", &["sample", "results"]),
     ("cli", &["*"]),
     ("main", &["cli"]),
 ];

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use xmpp_bench::profile::{
-    ABORT_KEYS, ACTIVITY_KEYS, KeySpec, PHASE_KEYS, PROFILE_KEYS, Presence, Shape, TARGET_KEYS, USERS_KEYS,
+    ABORT_KEYS, ACTIVITY_KEYS, KeySpec, OBSERVE_KEYS, PHASE_KEYS, PROFILE_KEYS, Presence, Shape, TARGET_KEYS,
+    USERS_KEYS,
 };
 
 const BEGIN: &str = "<!-- keys: written by the test `documents` -->\n";
@@ -31,6 +32,7 @@ fn tables() -> String {
         ("`[[phase]]`", PHASE_KEYS),
         ("`[[activity]]`, every kind", ACTIVITY_KEYS),
         ("`[abort]`", ABORT_KEYS),
+        ("`[observe]`", OBSERVE_KEYS),
     ] {
         let _ = writeln!(text, "\n### {name}\n\n| key | without it | meaning |\n|---|---|---|");
         keys.iter().filter(|key| key.shape != Shape::Section).for_each(|key| row(key, &mut text));

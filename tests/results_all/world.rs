@@ -64,6 +64,7 @@ pub fn preamble() -> Preamble {
             ..Target::default()
         },
         layout: layout(),
+        observe: Vec::new(),
     }
 }
 
@@ -150,6 +151,7 @@ pub fn conclusion(state: VerdictState, evidence: Vec<Evidence>, counts: LedgerCo
         ledgers: ledgers(counts),
         stanzas: Vec::new(),
         room_order: None,
+        observed: Vec::new(),
     }
 }
 

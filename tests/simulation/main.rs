@@ -1,6 +1,7 @@
 //! The truth, in virtual time: what the tool says of a run against what the embedded server really did.
 
 mod broadcasts;
+mod tide;
 mod world;
 
 use std::time::Duration;
@@ -72,9 +73,9 @@ fn truth_count(world: &World, action: Action) -> u64 {
 /// Response times as the tool has them, and as they follow from the server's own account and the link.
 fn response_times(world: &World) -> (Histogram, Histogram) {
     let (mut measured, mut true_times) = (Histogram::new(), Histogram::new());
-    let message = 9; // after the operations of a login
+    let message = world.operation("message.delivery");
     for sample in &world.samples {
-        if let (Some(instants), true) = (sample.instants, sample.operation.0 == message) {
+        if let (Some(instants), true) = (sample.instants, sample.operation == message) {
             measured.record_nanos(instants.response_nanos());
         }
     }
@@ -106,15 +107,13 @@ fn without_faults_everything_arrives_after_exactly_two_link_latencies() {
 #[test]
 fn every_login_and_every_ping_is_accounted_for() {
     let (world, _) = run("");
-    let ended = |operation: u16, outcome: Outcome| {
-        world.samples.iter().filter(|s| s.operation.0 == operation && s.outcome == outcome).count()
-    };
-    let (login, echo, ping) = (0, 8, 10);
-    assert_eq!(ended(login, Outcome::Ok), 40);
-    assert_eq!(ended(echo, Outcome::Ok), 40);
+    let (login, echo) = ("login", "presence.echo");
+    assert_eq!(world.ended(login, Outcome::Ok), 40);
+    assert_eq!(world.ended(echo, Outcome::Ok), 40);
+    let pings = world.ended("ping", Outcome::Ok);
     // Periodic pings of users that are counted on from a second after their login: 40 users, every 5 s, for 36 s less
     // what the ramp takes.
-    assert!((230..=288).contains(&ended(ping, Outcome::Ok)), "{} pings", ended(ping, Outcome::Ok));
+    assert!((230..=288).contains(&pings), "{pings} pings");
 }
 
 #[test]
@@ -148,6 +147,5 @@ fn sessions_cut_without_notice_leave_nothing_unexplained() {
     assert_eq!(cut, 12);
     assert_eq!(counts.lost, 0, "{counts:?}");
     assert!(counts.is_balanced() && counts.indeterminate > 0 && counts.unsent > 0, "{counts:?}");
-    let logins = world.samples.iter().filter(|s| s.operation.0 == 0 && s.outcome == Outcome::Ok).count();
-    assert_eq!(logins, 40 + cut, "everybody who was cut came back");
+    assert_eq!(world.ended("login", Outcome::Ok), 40 + cut, "everybody who was cut came back");
 }

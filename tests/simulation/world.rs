@@ -19,8 +19,9 @@ use xmpp_bench::machine::{
     Channel, CloseCause, CloseMode, DerivedKey, Effect, Event, Machine, Opened, Outbox, Request, Transport,
 };
 use xmpp_bench::net::{DriverStats, Host, Turn};
+use xmpp_bench::plan::Plan;
 use xmpp_bench::profile::{Files, Input, Profile};
-use xmpp_bench::sample::{Fault, LedgerCounts, LedgerKind, OperationId, Sample};
+use xmpp_bench::sample::{Fault, LedgerCounts, LedgerKind, OperationId, Outcome, Sample};
 use xmpp_bench::server::truth::Line;
 use xmpp_bench::server::{Population, Server, ServerOptions};
 use xmpp_bench::units::Offset;
@@ -46,6 +47,11 @@ pub struct World {
     pub truth: Vec<Line>,
     keys: HashMap<Vec<u8>, Vec<u8>>,
     operations: Vec<&'static str>,
+    plan: Arc<Plan>,
+    /// From now on the server closes neither its streams nor its connections.
+    pub never_closes: bool,
+    /// From now on nothing the server writes arrives.
+    pub is_mute: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,6 +110,7 @@ impl World {
         let (outlet, reports) = channel();
         let users = run.users();
         let operations = run.operations.iter().map(|operation| operation.name).collect();
+        let plan = Arc::clone(&run.plan);
         let whole = 0..users;
         let peers = Peers::new(Vec::new(), vec![whole]);
         let whereabouts = Arc::new(Whereabouts::nobody(&run));
@@ -123,13 +130,30 @@ impl World {
             truth: Vec::new(),
             keys: HashMap::new(),
             operations,
+            plan,
+            never_closes: false,
+            is_mute: false,
         }
+    }
+
+    /// The plan the users follow.
+    pub fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan)
     }
 
     /// The id of an operation.
     pub fn operation(&self, name: &str) -> OperationId {
         let index = self.operations.iter().position(|operation| *operation == name);
         OperationId(index.unwrap_or_else(|| panic!("no operation {name}")) as u16)
+    }
+
+    /// How many attempts at an operation ended so.
+    pub fn ended(&self, name: &str, outcome: Outcome) -> usize {
+        let operation = self.operation(name);
+        self.samples
+            .iter()
+            .filter(|sample| sample.operation == operation && sample.outcome == outcome)
+            .count()
     }
 
     /// Everything up to and including `until`.
@@ -243,7 +267,9 @@ impl World {
                     let written = self.links.written.entry((side, channel.0)).or_default();
                     *written += bytes.len() as u64;
                     sent.push((channel, *written));
-                    if let Some(other) = self.links.other(side, channel.0) {
+                    let closes = bytes.ends_with(b"</stream:stream>");
+                    let is_withheld = side == Side::Server && (self.is_mute || self.never_closes && closes);
+                    if let Some(other) = self.links.other(side, channel.0).filter(|_| !is_withheld) {
                         self.queue_up(self.now + LATENCY, side.opposite(), other, Payload::Data(bytes));
                     }
                 }
@@ -272,6 +298,7 @@ impl World {
                     self.keys.entry(id).or_insert_with(|| xmpp_bench::net::derive::derive(&job)).clone();
                 self.queue_up(self.now, side, channel.0, Payload::Derived(key));
             }
+            Request::Close(..) if self.never_closes && side == Side::Server => {}
             Request::Close(channel, mode) => {
                 let other = self.links.other(side, channel.0);
                 self.queue_up(self.now, side, channel.0, Payload::Closed(CloseCause::Asked));

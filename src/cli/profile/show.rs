@@ -64,6 +64,7 @@ struct Shown<'a> {
     deadline_s: f64,
     slo: Vec<Line<'a>>,
     abort: Vec<Line<'a>>,
+    observe: Vec<String>,
     forecast: Forecast,
     limits: Limits,
 }
@@ -89,6 +90,7 @@ impl<'a> Shown<'a> {
                 .iter()
                 .map(|rule| Line { name: rule.sign.key(), bound: &rule.text })
                 .collect(),
+            observe: profile.observe.iter().map(ToString::to_string).collect(),
             forecast,
             limits,
         }
@@ -117,6 +119,9 @@ pub fn render(
     }
     for rule in &profile.abort {
         writeln!(out, "abort       {} {}", rule.sign.key(), rule.text)?;
+    }
+    for source in &profile.observe {
+        writeln!(out, "observe     {source}")?;
     }
     Ok(())
 }
@@ -161,7 +166,7 @@ fn phases(phases: &[PhaseForecast], width: u16) -> Table {
             phase.name.clone(),
             seconds(phase.end_s - phase.start_s),
             from_to(&show_count(phase.users.0.into()), &show_count(phase.users.1.into())),
-            rate(phase.logins_per_s),
+            turns(phase),
             from_to(&rate(first), &rate(last)),
             show_count(phase.operations.round() as u64),
             phase.factor.to_string(),
@@ -171,6 +176,15 @@ fn phases(phases: &[PhaseForecast], width: u16) -> Table {
     align(&mut rows, 1);
     left(&mut rows, header.len() - 1);
     rows
+}
+
+/// Logins per second, and logouts where there are any.
+fn turns(phase: &PhaseForecast) -> String {
+    match (phase.logins_per_s, phase.logouts_per_s) {
+        (logins, 0.0) => rate(logins),
+        (0.0, logouts) => format!("{} out", rate(logouts)),
+        (logins, logouts) => format!("{} in, {} out", rate(logins), rate(logouts)),
+    }
 }
 
 /// `0 → 1,000`, or one of them where they are the same.

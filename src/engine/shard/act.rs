@@ -8,22 +8,13 @@ use crate::plan::{Action, To};
 use crate::record::fanout::Announce;
 use crate::sample::ledger::Expect;
 use crate::sample::{
-    Instants, LedgerKind, Note, OperationId, Outcome, Place, Sample, Token, TokenKind, Unsent, UserIndex,
+    LedgerKind, Note, OperationId, Outcome, Place, Sample, Token, TokenKind, Unsent, UserIndex,
 };
 use crate::units::Offset;
-use crate::user::User;
 
 /// Bytes a user may have written and the peer not taken; above it operations are unsent. Far below the driver's own limit,
 /// which would end the connection.
 const QUEUE_BYTES_MAX: u64 = 256 * 1024;
-
-/// A session that ends by plan.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Leaving {
-    operation: OperationId,
-    intended: Offset,
-    offered: Offset,
-}
 
 impl Shard {
     /// Carries out one planned action, or counts why not.
@@ -43,13 +34,23 @@ impl Shard {
             Ok(()) => {
                 self.watch.lags[run.phase_of(action.at)].record_nanos(now.signed_nanos_since(action.at));
             }
-            Err(reason) => {
-                let group = run.group_of(action.sender).id;
-                self.recorder.unsent(activity.operation(), group, action.at, reason);
-                if let Some(last) = activity.broadcasts.and_then(|_| activity.measures().last) {
-                    self.recorder.sample(Sample::ended(last, group, action.at, Outcome::Unsent(reason)));
-                }
-            }
+            Err(reason) => self.not_begun(action, reason),
+        }
+    }
+
+    /// Counts an action that could not be begun.
+    pub(super) fn not_begun(&mut self, action: &Action, reason: Unsent) {
+        let run = std::sync::Arc::clone(&self.run);
+        let activity = &run.activities[usize::from(action.activity)];
+        let group = run.group_of(action.sender).id;
+        let operation = match action.to {
+            To::Away { cut, .. } => activity.operations[usize::from(cut)],
+            _ => activity.operation(),
+        };
+        self.recorder.unsent(operation, group, action.at, reason);
+        // What was to be measured of a whole broadcast did not happen either.
+        for also in activity.measured_beside() {
+            self.recorder.sample(Sample::ended(also, group, action.at, Outcome::Unsent(reason)));
         }
     }
 
@@ -179,48 +180,6 @@ impl Shard {
         token
     }
 
-    /// Ends a user's session as planned; it comes back at `until`.
-    fn send_away(
-        &mut self,
-        now: Offset,
-        action: &Action,
-        until: Offset,
-        cut: bool,
-        out: &mut Outbox,
-    ) -> Result<(), Unsent> {
-        let local = action.sender - self.range.start;
-        if !self.users[local as usize].is_online() {
-            return Err(self.whose_fault(action.sender).unwrap_or(Unsent::SenderOffline));
-        }
-        let operations = &self.run.activities[usize::from(action.activity)].operations;
-        let operation = operations[usize::from(cut)];
-        self.leaving.insert(local, Leaving { operation, intended: action.at, offered: now });
-        self.go_offline(now, UserIndex(action.sender));
-        if until < self.run.plan.end() {
-            self.logins.come_back(until, local);
-        }
-        self.with_user(now, Channel(local), out, if cut { User::cut } else { User::leave });
-        Ok(())
-    }
-
-    /// Whether a stream that ended was to end by plan; if so, how long that took is known now.
-    pub(super) fn has_left(&mut self, now: Offset, user: UserIndex) -> bool {
-        let Some(leaving) = self.leaving.remove(&(user.0 - self.range.start)) else { return false };
-        let Leaving { operation, intended, offered } = leaving;
-        let instants = Instants { intended, offered, sent: offered, done: now.max(offered) };
-        let late = now.since(intended) > self.run.deadline;
-        self.recorder.sample(Sample::completed(operation, self.run.group_of(user.0).id, instants, late));
-        true
-    }
-
-    /// The run is over: sessions that were to end and have not timed out.
-    pub(super) fn settle_leaving(&mut self, _: Offset) {
-        for (local, leaving) in self.leaving.drain() {
-            let group = self.run.group_of(self.range.start + local).id;
-            self.recorder.sample(Sample::ended(leaving.operation, group, leaving.intended, Outcome::Timeout));
-        }
-    }
-
     /// A user's roster as the server has it, against the profile's graph.
     pub(super) fn compare_roster(&mut self, user: UserIndex, subscribers: &[Box<str>]) {
         let run = &self.run;
@@ -251,7 +210,7 @@ impl Shard {
         }
     }
 
-    fn whose_fault(&self, user: u32) -> Option<Unsent> {
+    pub(super) fn whose_fault(&self, user: u32) -> Option<Unsent> {
         self.whereabouts.whose_fault(UserIndex(user))
     }
 

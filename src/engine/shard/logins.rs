@@ -3,34 +3,59 @@
 //! A failed login is counted and may be tried again, as a new operation, after a wait that doubles from a second to half a
 //! minute with jitter (RFC 6120 §3.3): a server that comes back is not met by everybody at once.
 //!
-//! The ceiling (`login_rate`) delays, it never drops; the delay is login lag. It is a cap and not the schedule.
+//! The ceiling (`login_rate`) delays; the delay is login lag. It is a cap and not the schedule.
+//!
+//! A login begins only while its user is planned logged in, and when the user's last session is gone; until then it waits for
+//! that end, and takes nothing of the ceiling.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::clock::RateCap;
 use crate::engine::run::Run;
+use crate::sample::Unsent;
 use crate::seed::{Draw, Stream};
 use crate::units::Offset;
 
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
-/// How soon it is looked again whether a user's last session is gone.
-const STILL_GOING: Duration = Duration::from_millis(10);
 
 /// See the module text. Users are numbered within the shard.
 pub(super) struct Logins {
     planned: VecDeque<(Offset, u32)>,
     /// Retries and returns: not before, who, and when intended.
     retries: BinaryHeap<Reverse<(Offset, u32, Offset)>>,
+    /// Whose login is due and waits for the end of its user's last session, and when it was intended.
+    waiting: HashMap<u32, Offset>,
     ceilings: Vec<Ceiling>,
     limits: BinaryHeap<Reverse<(Offset, u32, u32)>>,
     attempts: Vec<Attempt>,
     group_of: Vec<u16>,
     under_way: u32,
+}
+
+/// Whether a login that is due may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Readiness {
+    /// It may.
+    Ready,
+    /// Its user's last session is ending.
+    Ending,
+    /// Its user is logged in, or about to be.
+    Busy,
+    /// Its user's logout was due meanwhile.
+    TooLate,
+}
+
+/// A login whose time has come: who, and when it was intended.
+pub(super) enum Due {
+    /// It begins.
+    Begin(u32, Offset),
+    /// It never will.
+    Missed(u32, Offset, Unsent),
 }
 
 /// A group's ceiling, and who waits below it, in order.
@@ -77,6 +102,7 @@ impl Logins {
         Self {
             planned,
             retries: BinaryHeap::new(),
+            waiting: HashMap::new(),
             ceilings: ceilings.collect(),
             limits: BinaryHeap::new(),
             attempts: vec![Attempt::default(); range.len()],
@@ -85,24 +111,51 @@ impl Logins {
         }
     }
 
-    /// A user whose login may begin now, and the instant it was intended. Whoever waits below a ceiling goes first.
-    pub(super) fn take_due(&mut self, now: Offset) -> Option<(u32, Offset)> {
-        for ceiling in &mut self.ceilings {
-            if !ceiling.held.is_empty() && ceiling.open_at <= now && ceiling.grants(now) {
-                return ceiling.held.pop_front();
+    /// Looks at one login that is due; `readiness` says what of its user. Whoever waits below a ceiling goes first.
+    pub(super) fn take_due(
+        &mut self,
+        now: Offset,
+        readiness: impl Fn(u32, Offset) -> Readiness,
+    ) -> Option<Due> {
+        let held = self.ceilings.iter().position(|one| !one.held.is_empty() && one.open_at <= now);
+        let (local, intended, held) = match held {
+            Some(group) => {
+                let (local, intended) = *self.ceilings[group].held.front()?;
+                (local, intended, Some(group))
+            }
+            None => {
+                let (local, intended) = self.pop_due(now)?;
+                (local, intended, None)
+            }
+        };
+        let ready = readiness(local, intended);
+        let group = usize::from(self.group_of[local as usize]);
+        let ceiling = &mut self.ceilings[group];
+        if ready == Readiness::Ready {
+            let first_in_line = held.is_some() || ceiling.held.is_empty();
+            if !first_in_line || !ceiling.grants(now) {
+                if held.is_none() {
+                    ceiling.held.push_back((local, intended));
+                }
+                return None;
             }
         }
-        let (local, intended) = self.pop_due(now)?;
-        let ceiling = &mut self.ceilings[usize::from(self.group_of[local as usize])];
-        if !ceiling.held.is_empty() || !ceiling.grants(now) {
-            ceiling.held.push_back((local, intended));
-            return None;
+        if held.is_some() {
+            ceiling.held.pop_front();
         }
-        Some((local, intended))
+        match ready {
+            Readiness::Ready => Some(Due::Begin(local, intended)),
+            Readiness::TooLate => Some(Due::Missed(local, intended, Unsent::LoggedOut)),
+            Readiness::Ending => {
+                self.waiting.entry(local).or_insert(intended);
+                None
+            }
+            Readiness::Busy => None,
+        }
     }
 
     fn pop_due(&mut self, now: Offset) -> Option<(u32, Offset)> {
-        if self.retries.peek().is_some_and(|Reverse((at, _, _))| *at <= now) {
+        if self.retries.peek().is_some_and(|Reverse((at, ..))| *at <= now) {
             return self.retries.pop().map(|Reverse((_, local, intended))| (local, intended));
         }
         self.planned.pop_front_if(|(at, _)| *at <= now).map(|(at, local)| (local, at))
@@ -123,9 +176,12 @@ impl Logins {
         self.attempts[local as usize].failures = 0;
     }
 
-    /// A stream ended; a new login is planned if it would begin before `retry_until`.
+    /// A stream ended unasked; a new login is planned if it would begin before `retry_until`, unless one waits already.
     pub(super) fn ended(&mut self, now: Offset, local: u32, retry_until: Option<Offset>) {
         self.close(local);
+        if self.wait_no_more(now, local) {
+            return;
+        }
         let attempt = &mut self.attempts[local as usize];
         attempt.failures = attempt.failures.saturating_add(1);
         let at = now + backoff(local, attempt.number, attempt.failures);
@@ -135,18 +191,26 @@ impl Logins {
     }
 
     /// A stream ended as planned.
-    pub(super) fn left(&mut self, local: u32) {
+    pub(super) fn left(&mut self, now: Offset, local: u32) {
         self.close(local);
+        self.wait_no_more(now, local);
+    }
+
+    /// A login that waited for its user's last session is due now, if there is one.
+    fn wait_no_more(&mut self, now: Offset, local: u32) -> bool {
+        let intended = self.waiting.remove(&local);
+        self.retries.extend(intended.map(|intended| Reverse((now, local, intended))));
+        intended.is_some()
+    }
+
+    /// A user logs out: a login that still waits will not begin. Gives when it was intended.
+    pub(super) fn log_out(&mut self, local: u32) -> Option<Offset> {
+        self.waiting.remove(&local)
     }
 
     /// A user that goes away is to log in again at `at`.
     pub(super) fn come_back(&mut self, at: Offset, local: u32) {
         self.retries.push(Reverse((at, local, at)));
-    }
-
-    /// A login that is due cannot begin yet: its user's last session is not quite gone.
-    pub(super) fn put_off(&mut self, now: Offset, local: u32, intended: Offset) {
-        self.retries.push(Reverse((now + STILL_GOING, local, intended)));
     }
 
     /// Which of its logins a user is at.
@@ -190,14 +254,15 @@ impl Logins {
     }
 
     /// No login begins any more; what is under way goes on. Gives those that were intended before `until` and did not
-    /// begin.
-    pub(super) fn stop(&mut self, until: Offset) -> Vec<(u32, Offset)> {
+    /// begin, and why.
+    pub(super) fn stop(&mut self, until: Offset) -> Vec<(u32, Offset, Unsent)> {
         let held = self.ceilings.iter_mut().flat_map(|ceiling| ceiling.held.drain(..));
-        let mut missed: Vec<(u32, Offset)> = held.collect();
-        missed.extend(self.planned.drain(..).map(|(at, local)| (local, at)));
-        missed.extend(self.retries.drain().map(|Reverse((_, local, intended))| (local, intended)));
-        missed.retain(|(_, intended)| *intended < until);
-        missed
+        let due = held.chain(self.planned.drain(..).map(|(at, local)| (local, at)));
+        let again = self.retries.drain().map(|Reverse((_, local, intended))| (local, intended));
+        let late = due.chain(again).map(|(local, intended)| (local, intended, Unsent::Stopped));
+        let waiting = self.waiting.drain();
+        let waiting = waiting.map(|(local, intended)| (local, intended, Unsent::LastSession));
+        late.chain(waiting).filter(|(_, intended, _)| *intended < until).collect()
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Stays {
     making: HashMap<u64, u32>,
     /// What each occupant saw, for the comparison of orders.
     seen: HashMap<u32, Seen>,
+    /// When each last entered its room, or left it.
+    changed: HashMap<u32, Offset>,
 }
 
 /// A join under way: what is still waited for.
@@ -77,6 +79,15 @@ impl Stays {
     /// When a join is due next.
     pub(super) fn next(&self) -> Option<Offset> {
         self.due.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    /// When a user last entered a room, or left it.
+    pub(super) fn changed(&self, run: &Run, user: UserIndex, place: Place) -> Option<Offset> {
+        if place == Place::NOWHERE || self.changed.is_empty() {
+            return None;
+        }
+        let seat = run.room_set(place)?.seat_in(place, user.0)?;
+        self.changed.get(&seat).copied()
     }
 
     /// A room message was read by one of the shard's users.
@@ -254,14 +265,16 @@ impl Shard {
         let Some(joining) = self.stays.under_way.get_mut(&seat) else { return };
         let (entered, made) = (joining.entered.take(), joining.made);
         self.answer(now, entered);
-        let local = (user.0 - self.range.start) as usize;
-        self.since[local] = now;
+        self.stays.changed.insert(seat, now);
         self.whereabouts.seat(seat, true);
         // A room that had gone with its last occupant was made anew by this join: it has to be opened like any.
         let made = if created && made.is_none() {
             self.whereabouts.end_room(set.place_of(seat), RoomState::InTheMaking);
             self.expect_making(now, set, seat)
         } else {
+            if made.is_none() {
+                self.whereabouts.reopen(set.place_of(seat));
+            }
             made
         };
         if let Some(made) = made {
@@ -369,10 +382,13 @@ impl Shard {
 
     /// It is in the room no more, though its session goes on.
     fn left_room(&mut self, now: Offset, user: UserIndex, place: Place, seat: u32) {
-        self.since[(user.0 - self.range.start) as usize] = now;
+        self.stays.changed.insert(seat, now);
         self.break_order(seat);
         if !self.whereabouts.seat(seat, false) {
             return;
+        }
+        if let Some(set) = self.run.room_set(place) {
+            self.whereabouts.vacate(place, set.seats(place));
         }
         self.recorder.void_stay(user, place, now);
         for (number, batch) in self.peers.outgoing.iter_mut().enumerate() {
@@ -389,6 +405,7 @@ impl Shard {
             for seat in set.seats_of(user.0) {
                 if self.whereabouts.seat(seat, false) {
                     self.break_order(seat);
+                    self.whereabouts.vacate(set.place_of(seat), set.seats(set.place_of(seat)));
                 }
                 if let Some(made) = self.stays.under_way.remove(&seat).and_then(|joining| joining.made) {
                     self.stays.making.remove(&made.sequence);

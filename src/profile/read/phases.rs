@@ -114,20 +114,10 @@ fn read_online(keys: &Keys<'_>, before: Option<&Phase>, groups: &[Group]) -> Res
         let may_be_left_out = before.is_some() && !keys.is_misspelt("users");
         return if may_be_left_out { Ok(earlier) } else { Err(keys.missing("users")) };
     };
-    let online = match &entry.node.value {
-        Value::Table(_) => online_by_group(keys, &earlier, groups)?,
-        _ => online_in_all(&entry.node, groups).map_err(|wrong| keys.refuse("users", wrong))?,
-    };
-    let fall = groups.iter().zip(earlier.iter().zip(&online)).find(|(_, (earlier, online))| online < earlier);
-    if let Some((group, (earlier, online))) = fall {
-        let of = if groups.len() > 1 { format!(" of `{}`", group.name) } else { String::new() };
-        let wrong =
-            Wrong::new(format!("must not fall: {earlier}{of} are online before, {online} would be after"));
-        return Err(
-            keys.refuse("users", wrong.help("users only come, for now; sessions that end come with churn"))
-        );
+    match &entry.node.value {
+        Value::Table(_) => online_by_group(keys, &earlier, groups),
+        _ => online_in_all(&entry.node, groups).map_err(|wrong| keys.refuse("users", wrong)),
     }
-    Ok(online)
 }
 
 /// A number or a share of all users, divided among the groups by their size.
@@ -200,7 +190,7 @@ fn check_login_rates(
 ) -> Result<(), Reported> {
     for (at, group) in groups.iter().enumerate() {
         let Some(ceiling) = group.login_rate else { continue };
-        let logins = online[at] - before.map_or(0, |phase| phase.online[at]);
+        let logins = online[at].saturating_sub(before.map_or(0, |phase| phase.online[at]));
         let asked = f64::from(logins) / duration.as_secs_f64();
         if asked > ceiling.as_per_second() * (1.0 + 1e-9) {
             let shown = Rate::per_second(asked).unwrap_or(Rate::ZERO);

@@ -193,7 +193,7 @@ fn no_scheme(text: &str) -> Wrong {
     }
 }
 
-fn host_and_port(rest: &str, whole: &str) -> Result<(String, Option<u16>), Wrong> {
+pub(super) fn host_and_port(rest: &str, whole: &str) -> Result<(String, Option<u16>), Wrong> {
     let wrong = |what: &str| Wrong::new(format!("{what}: \"{}\"", shorten(whole)));
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if rest.contains(['/', '@', '?', '#']) {

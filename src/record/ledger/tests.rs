@@ -120,7 +120,7 @@ fn a_stream_that_ends_makes_open_entries_indeterminate_unless_they_were_overdue(
     story.send(13, 11, 160);
     story.send(14, 15, 170);
     let ended_at = ms(200);
-    story.ledger.void(|user| user == UserIndex(11) || user == UserIndex(12), ended_at, &mut story.ended);
+    story.ledger.void(|user| [11, 12].contains(&user.0).then_some(ended_at), &mut story.ended);
     let outcomes: Vec<Outcome> = story.ended.iter().map(|sample| sample.outcome).collect();
     assert_eq!(
         outcomes,

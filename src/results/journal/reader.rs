@@ -4,8 +4,8 @@ use std::io::{self, BufRead, Read};
 
 use super::{CHECKSUM_DIGITS, Interval, LINE_MAX, Record, checksum};
 use crate::results::{
-    Conclusion, Generator, KeyCache, LayoutError, LedgerCounts, Ledgers, Preamble, RunResult, Totals,
-    VersionError, assemble,
+    Conclusion, Generator, KeyCache, LayoutError, LedgerCounts, Ledgers, ObservedLog, Preamble, RunResult,
+    Totals, VersionError, assemble,
 };
 use crate::sample::LedgerKind;
 
@@ -22,6 +22,8 @@ pub struct Journal {
     pub generator: Generator,
     /// SCRAM keys as they last stood.
     pub keys: KeyCache,
+    /// What was read of the server.
+    pub observed: ObservedLog,
     /// Intervals read.
     pub intervals: u64,
     /// When the last interval was closed, seconds since the run's epoch.
@@ -112,6 +114,7 @@ fn begin(lines: &mut Lines<impl BufRead>) -> Result<Journal, JournalReadError> {
     Ok(Journal {
         totals: Totals::new(preamble.layout.clone())?,
         ledgers: vec![Ledgers::default(); preamble.layout.phases.len()],
+        observed: ObservedLog::new(&preamble.observe),
         preamble: *preamble,
         generator: Generator::default(),
         keys: KeyCache::default(),
@@ -132,6 +135,7 @@ impl Journal {
         if let Some(Tail { offset, reason }) = &self.tail {
             conclusion.verdict.notes.push(format!("the journal was read up to byte {offset}: {reason}"));
         }
+        conclusion.observed = self.observed.into_sources();
         assemble(self.preamble, &self.totals, conclusion, complete)
     }
 
@@ -155,6 +159,9 @@ impl Journal {
     fn take_interval(&mut self, interval: Interval) -> Result<(), TailReason> {
         self.check_ledgers(&interval.ledgers)?;
         self.totals.apply(&interval.delta).map_err(|error| TailReason::Impossible(error.to_string()))?;
+        for reading in &interval.readings {
+            self.observed.take(reading).map_err(TailReason::Impossible)?;
+        }
         self.intervals += 1;
         self.end_s = interval.end_s;
         self.ledgers = interval.ledgers;

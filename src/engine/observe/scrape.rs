@@ -1,0 +1,101 @@
+//! A page of metrics as a source.
+
+use std::time::Duration;
+
+use super::exposition::{self, Sums};
+use super::{Look, ObserveError, Source};
+use crate::net::http::{HttpError, PageAddress, PageReader};
+use crate::profile::{Scrape, Selector};
+use crate::results::{ColumnKind, ColumnLayout, ColumnUnit, SourceKind, SourceLayout};
+
+/// A page that takes longer is a gap: the next second's is due.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// The largest page that is read, bytes.
+const SIZE_MAX: usize = 8 << 20;
+/// What is asked for: the oldest form, which every exporter writes.
+const ACCEPT: &str = "text/plain;version=0.0.4;q=1,text/plain;q=0.5,*/*;q=0.1";
+
+/// See the module text.
+pub(super) struct Page {
+    reader: PageReader,
+    address: PageAddress,
+    wanted: Scrape,
+    counters: Vec<bool>,
+}
+
+/// Reads the page once. A metric that is not on it yet may come with the first load, so that is only a warning.
+pub(super) fn find(wanted: &Scrape) -> Result<(Page, Vec<String>), ObserveError> {
+    let address = PageAddress { host: wanted.host.clone(), port: wanted.port, path: wanted.path.clone() };
+    let mut page = Page {
+        reader: PageReader::new(TIMEOUT, SIZE_MAX)?,
+        address,
+        wanted: wanted.clone(),
+        counters: Vec::new(),
+    };
+    let sums =
+        page.read().map_err(|error| ObserveError::Page { url: wanted.url(), why: error.to_string() })?;
+    page.counters =
+        wanted.metrics.iter().map(|selector| exposition::is_counter(&selector.metric, &sums.types)).collect();
+    let absent = wanted.metrics.iter().zip(&sums.values).filter(|(_, value)| value.is_none());
+    let warnings = absent.map(|(selector, _)| is_absent(selector, &sums, &wanted.url())).collect();
+    Ok((page, warnings))
+}
+
+fn is_absent(selector: &Selector, sums: &Sums, url: &str) -> String {
+    let name = &selector.metric;
+    if sums.names.contains(name) {
+        return format!("[observe]: {url} has {name}, but no series {selector} yet");
+    }
+    let likeness = |other: &String| strsim::jaro_winkler(name, other);
+    let nearest = sums.names.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let like = nearest.filter(|one| likeness(one) > 0.8);
+    let like = like.map_or_else(String::new, |like| format!("; did you mean {like}?"));
+    format!("[observe]: {url} has no {name} yet{like}")
+}
+
+impl Page {
+    fn read(&self) -> Result<Sums, HttpError> {
+        let body = self.reader.get(&self.address, ACCEPT)?;
+        Ok(exposition::read(&String::from_utf8_lossy(&body), &self.wanted.metrics))
+    }
+}
+
+impl Source for Page {
+    fn layout(&self) -> SourceLayout {
+        let columns = self.wanted.metrics.iter().zip(&self.counters);
+        let columns = columns.map(|(selector, counter)| ColumnLayout {
+            name: selector.to_string(),
+            unit: unit_of(&selector.metric),
+            kind: if *counter { ColumnKind::Counter } else { ColumnKind::Gauge },
+            meaning: String::new(),
+        });
+        SourceLayout {
+            kind: SourceKind::Prometheus,
+            name: self.wanted.url(),
+            columns: columns.collect(),
+            cpu: self.wanted.cpu,
+            memory: self.wanted.memory,
+        }
+    }
+
+    fn look(&mut self) -> Look {
+        match self.read() {
+            Ok(sums) => {
+                let slips = (sums.bad_lines > 0).then(|| "lines of the page could not be read".to_owned());
+                Look { values: sums.values, faults: slips.into_iter().collect(), ..Look::default() }
+            }
+            Err(error) => Look { faults: vec![error.to_string()], ..Look::default() },
+        }
+    }
+}
+
+/// The unit a metric's name ends in, by Prometheus' custom.
+fn unit_of(name: &str) -> ColumnUnit {
+    let name = ["_total", "_sum"].into_iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+    match name.rsplit('_').next() {
+        Some("seconds") => ColumnUnit::Seconds,
+        Some("bytes") => ColumnUnit::Bytes,
+        Some("ratio") => ColumnUnit::Share,
+        _ => ColumnUnit::Count,
+    }
+}
