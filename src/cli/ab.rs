@@ -23,8 +23,7 @@ use crate::units::Offset;
     Seven pairs are the fewest by which a difference in three measures can be told from chance with the pairs made use of.\n\n\
     Examples:\n  \
     xmpp-bench ab quickstart --a xmpp://127.0.0.1:5222 --b xmpp://127.0.0.1:5322 --set target.ca_file=ca.pem\n  \
-    xmpp-bench ab my.toml --a xmpp://old.example.org --b xmpp://new.example.org --a-set target.domain=old.example.org \
-    --b-set target.domain=new.example.org --repeat 10 --settle 30s --out upgrade\n  \
+    xmpp-bench ab my.toml --a xmpp://old:5222 --b xmpp://new:5222 --b-set target.ca_file=new.pem --out upgrade\n  \
     xmpp-bench ab quickstart --a loopback: --b loopback: --b-fault delay=2ms --repeat 5"
 )]
 pub(super) struct AbArgs {
@@ -70,7 +69,7 @@ pub(super) struct AbArgs {
     /// No progress.
     #[arg(long, short)]
     quiet: bool,
-    /// Serve a page to watch each run by, and its metrics for Prometheus at /metrics (see `run --live`).
+    /// Serve a page to watch the run under way by, and its metrics for Prometheus at /metrics.
     #[arg(long, value_name = "ADDRESS")]
     live: Option<LiveAddress>,
     /// Worker threads [default: one per CPU, one fewer if the server is on this machine].
@@ -133,8 +132,8 @@ fn side(args: &AbArgs, side: Side) -> Result<RunArgs, Failure> {
         target: Some(target.clone()),
         fault: fault.clone(),
         workers: args.workers,
-        quiet: args.quiet,
         live: args.live,
+        quiet: args.quiet,
         seed: None,
         out: None,
         repeat: None,

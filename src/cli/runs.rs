@@ -154,7 +154,7 @@ pub(super) struct Settle(pub(super) Duration);
 
 impl Settle {
     /// Streams have been closed in order when a run ends. What is left is a server's clearing up (closed sessions, files being
-    /// written, memory given back), which is over in a second or two on servers that were looked at.
+    /// written, memory given back); this much is a rule of thumb, small beside a run of some minutes.
     pub(super) const USUAL: Self = Self(Duration::from_secs(5));
 }
 

@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn no_other_key_of_a_profile_is_taken_for_a_password() {
         use crate::profile::load::PROFILE_KEYS;
-        use crate::profile::read::{abort, activities, phases, target, users};
+        use crate::profile::read::{abort, activities, observe, phases, target, users};
         let tables = [
             PROFILE_KEYS,
             target::TARGET_KEYS,
@@ -164,6 +164,7 @@ mod tests {
             phases::PHASE_KEYS,
             activities::ACTIVITY_KEYS,
             abort::ABORT_KEYS,
+            observe::OBSERVE_KEYS,
         ];
         let secret = tables.into_iter().flatten().map(|spec| spec.name).filter(|name| is_password(name));
         assert_eq!(secret.collect::<Vec<_>>(), [KEY]);

@@ -81,11 +81,14 @@ pub(in crate::cli) fn conduct(series: &Series<'_>, commands: &Receiver<Command>)
         }
     }
     drop(keys);
+    let exit = exit::decide(reasons);
     if !series.json {
-        terminal::print(&render(&rows, terminal::style()))?;
+        let first = exit.reasons.first();
+        let last = first.map(|reason| format!("Exit code {}: {}\n", reason.code, reason.reason));
+        terminal::print(&format!("{}{}", render(&rows, terminal::style()), last.unwrap_or_default()))?;
     }
     let is_whole = rows.len() as u32 == of && rows.iter().all(|row| row.seen.is_some());
-    Ok(Outcome { exit: exit::decide(reasons), is_whole })
+    Ok(Outcome { exit, is_whole })
 }
 
 /// What a run is started with.
