@@ -13,6 +13,7 @@ mod load;
 mod man;
 pub mod profile;
 mod progress;
+mod report;
 mod run;
 mod runs;
 mod schema;
@@ -43,6 +44,7 @@ Examples:
   xmpp-bench ab profiles/quickstart.toml --a xmpp://127.0.0.1:5222 --b xmpp://127.0.0.1:5322
   xmpp-bench compare old1.json old2.json --with new1.json new2.json
   xmpp-bench profile show profiles/quickstart.toml
+  xmpp-bench report results/quickstart-prosody.json
   xmpp-bench serve --listen 127.0.0.1:5222
 
 Exit codes: 0 ok, 1 internal error, 2 usage or profile error, 3 cannot connect or log in, 4 an SLO failed or is \
@@ -67,6 +69,8 @@ enum Command {
     Summary(summary::SummaryArgs),
     /// Compare two sets of runs: what got better or worse, by how much, and how sure that is.
     Compare(compare::CompareArgs),
+    /// Make a report of a result, or of several: a page with charts, or other forms.
+    Report(report::ReportArgs),
     /// Print the JSON Schema of result files.
     #[command(after_help = "Examples:\n  xmpp-bench result-schema > result.schema.json")]
     ResultSchema,
@@ -133,6 +137,7 @@ pub fn main() -> ProcessCode {
         }
         Command::Summary(args) => summary::run(&args).map(|()| 0),
         Command::Compare(args) => compare::run(&args),
+        Command::Report(args) => report::run(&args).map(|()| 0),
         Command::ResultSchema => schema::run().map(|()| 0),
         Command::Completions(args) => completions::run(&args, Cli::command()).map(|()| 0),
         Command::Man(args) => man::run(&args, Cli::command()).map(|()| 0),

@@ -25,7 +25,8 @@
 //! | 3 | [`loopback`] | `server` behind `net`, on threads of its own |
 //! | 4 wiring | [`engine`] | workers, ramp, phases, stop and abort, self-observation, verdict |
 //! | 4 | [`accounts`] | accounts and contacts on a server: made, checked, removed; beside the engine, measures nothing |
-//! | 5 view | [`report`], [`compare`] | from results to what a person reads; from two sets of runs to what got better or worse |
+//! | 5 view | [`report`] | from results to what a person reads: summary, page, Markdown, CSV, histogram log |
+//! | 5 | [`compare`] | from two sets of runs to what got better or worse |
 //! | 5 | [`live`] | a run watched while it goes on: a page, and metrics for Prometheus |
 //! | 6 | [`cli`] | one file per subcommand; errors to text; exit codes |
 //!

@@ -46,4 +46,4 @@ pub use totals::{
 };
 pub use version::{SCHEMA, SchemaVersion, VersionError};
 
-pub use crate::sample::LedgerCounts;
+pub use crate::sample::{LedgerCounts, LedgerKind};

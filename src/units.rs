@@ -231,6 +231,12 @@ pub fn show_micros(micros: u64) -> String {
     show_duration(Duration::from_micros(micros))
 }
 
+/// Time gone by since a run's epoch, as a clock shows it: `0:05`, `12:30`, `1:02:03`.
+pub fn show_elapsed(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
 /// A count with its thousands set apart: `12,345`.
 pub fn show_count(count: u64) -> String {
     let digits = count.to_string();
@@ -314,6 +320,13 @@ mod tests {
             (150_000_000, "2 min 30 s"),
         ] {
             assert_eq!(show_micros(micros), text, "{micros} µs");
+        }
+    }
+
+    #[test]
+    fn elapsed_time_is_shown_like_a_clock() {
+        for (seconds, text) in [(0, "0:00"), (59, "0:59"), (750, "12:30"), (3_723, "1:02:03")] {
+            assert_eq!(show_elapsed(seconds), text);
         }
     }
 

@@ -9,5 +9,7 @@ mod help;
 mod mistakes;
 #[path = "cli_all/passwords.rs"]
 mod passwords;
+#[path = "cli_all/report.rs"]
+mod report;
 #[path = "cli_all/shell.rs"]
 mod shell;

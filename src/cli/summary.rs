@@ -32,7 +32,7 @@ pub(super) fn run(args: &SummaryArgs) -> Result<(), Failure> {
 }
 
 /// What is wrong with the file, and what its name suggests.
-fn explain(error: &ReadError) -> String {
+pub(super) fn explain(error: &ReadError) -> String {
     match error {
         ReadError::NotAResult { path, .. } if path.extension().is_some_and(|ending| ending == "toml") => {
             format!(

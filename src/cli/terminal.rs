@@ -35,6 +35,11 @@ pub(super) fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Whether stdout is a terminal: then a page would only fill it.
+pub(super) fn is_read_by_a_person() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// Whether stderr may be coloured.
 pub(super) fn is_colourful() -> bool {
     is_watched() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

@@ -7,9 +7,9 @@
 //! This module computes nothing a result file does not hold, and shows nothing it does not support: a percentile with
 //! too few observations is a dash, one that lies among attempts that never completed is `> deadline`.
 
-mod attention;
-mod observed;
-mod tables;
+pub(super) mod attention;
+pub(super) mod observed;
+pub(super) mod tables;
 mod text;
 
 use std::collections::BTreeMap;
@@ -56,9 +56,9 @@ pub fn render(result: &RunResult, place: Option<&str>, style: Style) -> String {
     page.into_text()
 }
 
-fn verdict(page: &mut Page, result: &RunResult) {
-    let state = result.verdict.state;
-    let (tone, meaning) = match state {
+/// What the verdict's word means for this result.
+fn meaning_of(result: &RunResult) -> (Tone, &'static str) {
+    match result.verdict.state {
         VerdictState::Valid => {
             (Tone::Good, "the numbers say how the server answered the load that was asked for")
         }
@@ -74,7 +74,12 @@ fn verdict(page: &mut Page, result: &RunResult) {
         VerdictState::Interrupted => {
             (Tone::Warn, "the run was cut short: what is here is true, but not all of it")
         }
-    };
+    }
+}
+
+fn verdict(page: &mut Page, result: &RunResult) {
+    let state = result.verdict.state;
+    let (tone, meaning) = meaning_of(result);
     page.headline("Verdict: ", state.as_str(), tone, meaning);
     page.line(1, &subject(result));
     for evidence in result.verdict.evidence.iter().filter(|evidence| evidence.state != VerdictState::Valid) {
@@ -87,15 +92,22 @@ fn verdict(page: &mut Page, result: &RunResult) {
     if let Some(held) = held(&result.verdict.evidence) {
         page.marked("✓", Tone::Good, &format!("held: {held}"));
     }
-    if state == VerdictState::GeneratorLimited {
-        page.marked("!", Tone::Warn, RELIEF);
+    for remark in remarks(result) {
+        page.marked("!", Tone::Warn, remark);
     }
-    for note in &result.verdict.notes {
-        page.marked("!", Tone::Warn, note);
-    }
-    if result.target.insecure {
-        page.marked("!", Tone::Warn, "certificates were not verified (insecure)");
-    }
+}
+
+/// What decides nothing but belongs beside the verdict.
+pub(super) fn remarks(result: &RunResult) -> Vec<&str> {
+    let relief = (result.verdict.state == VerdictState::GeneratorLimited).then_some(RELIEF);
+    let notes = result.verdict.notes.iter().map(String::as_str);
+    let insecure = result.target.insecure.then_some("certificates were not verified (insecure)");
+    relief.into_iter().chain(notes).chain(insecure).collect()
+}
+
+/// What the verdict's word means for this result, in one line.
+pub(super) fn meaning(result: &RunResult) -> &'static str {
+    meaning_of(result).1
 }
 
 /// Whether the run, and not its user, ended it before a measured phase began.
@@ -111,10 +123,10 @@ fn ended_unmeasured(result: &RunResult) -> bool {
 const RELIEF: &str = "What helps: end whatever else runs on this machine, put the server on another one, or ask for \
                       fewer users and lower rates.";
 
-const LEGEND: &str = "Response time: from the instant the plan wanted it. Percentiles are over all attempts; what \
+pub(super) const LEGEND: &str = "Response time: from the instant the plan wanted it. Percentiles are over all attempts; what \
                       never completed ranks as > deadline. –: too few attempts for that percentile.";
 
-fn subject(result: &RunResult) -> String {
+pub(super) fn subject(result: &RunResult) -> String {
     let target = result.target.urls.join(", ");
     let server = result.target.identity.as_ref();
     let server = server.map_or_else(String::new, |server| format!(" ({} {})", server.name, server.version));
@@ -125,7 +137,7 @@ fn subject(result: &RunResult) -> String {
 }
 
 /// The predicates that held, each where it came closest to its bound.
-fn held(evidence: &[Evidence]) -> Option<String> {
+pub(super) fn held(evidence: &[Evidence]) -> Option<String> {
     let mut closest: BTreeMap<&str, (&Evidence, f64)> = BTreeMap::new();
     for one in evidence.iter().filter(|one| one.state == VerdictState::Valid) {
         let share = one.observed.finite().map_or(0.0, |seen| seen / one.bound);
@@ -142,10 +154,25 @@ fn held(evidence: &[Evidence]) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join(", "))
 }
 
-fn observation(evidence: &Evidence) -> String {
+pub(super) fn observation(evidence: &Evidence) -> String {
     let Evidence { predicate, bound: limit, observed, unit, window, phase, .. } = evidence;
     let place = phase.as_deref().map_or_else(String::new, |phase| format!(" in {phase}"));
     format!("{predicate} {}, bound {}{place} ({window})", extended(*observed, *unit), quantity(*limit, *unit))
+}
+
+/// An objective's outcome as mark, tone and word.
+fn outcome_of(state: SloState) -> (&'static str, Tone, &'static str) {
+    match state {
+        SloState::Passed => ("✓", Tone::Good, "passed"),
+        SloState::Failed => ("✗", Tone::Bad, "failed"),
+        SloState::Undecided => ("?", Tone::Warn, "undecided"),
+    }
+}
+
+/// An objective's outcome as mark and word.
+pub(super) fn objective(state: SloState) -> (&'static str, &'static str) {
+    let (mark, _, word) = outcome_of(state);
+    (mark, word)
 }
 
 fn objectives(page: &mut Page, slos: &[Slo]) {
@@ -154,11 +181,7 @@ fn objectives(page: &mut Page, slos: &[Slo]) {
     }
     page.title("Objectives");
     for slo in slos {
-        let (mark, tone, word) = match slo.state {
-            SloState::Passed => ("✓", Tone::Good, "passed"),
-            SloState::Failed => ("✗", Tone::Bad, "failed"),
-            SloState::Undecided => ("?", Tone::Warn, "undecided"),
-        };
+        let (mark, tone, word) = outcome_of(slo.state);
         let reason = if slo.reason.is_empty() { String::new() } else { format!("; {}", slo.reason) };
         let seen = match slo.observed {
             Extended::Unsupported => String::new(),
@@ -217,7 +240,7 @@ fn measurements(page: &mut Page, result: &RunResult) {
 }
 
 /// Operations that happened in no measured phase.
-fn elsewhere(result: &RunResult) -> BTreeMap<String, Operation> {
+pub(super) fn elsewhere(result: &RunResult) -> BTreeMap<String, Operation> {
     let measured = |name: &String| {
         result.phases.iter().any(|phase| phase.measured && phase.operations.contains_key(name))
     };
@@ -226,7 +249,7 @@ fn elsewhere(result: &RunResult) -> BTreeMap<String, Operation> {
 }
 
 /// All operations but the steps of another one of the run (`login.tls` of `login`): those are in the result file.
-fn headliners<'a>(
+pub(super) fn headliners<'a>(
     operations: &'a BTreeMap<String, Operation>,
     result: &RunResult,
 ) -> Vec<(&'a str, &'a Operation)> {
@@ -354,28 +377,28 @@ const INTERRUPTED: u8 = 130;
 
 /// A stretch of the run, seconds since its epoch.
 #[derive(Clone, Copy, Debug)]
-struct Window {
-    start_s: f64,
-    end_s: f64,
+pub(super) struct Window {
+    pub(super) start_s: f64,
+    pub(super) end_s: f64,
 }
 
 impl Window {
-    fn seconds(self) -> f64 {
+    pub(super) fn seconds(self) -> f64 {
         (self.end_s - self.start_s).max(0.0)
     }
 }
 
 /// A phase as far as the run came.
-fn window_of(result: &RunResult, phase: &Phase) -> Window {
+pub(super) fn window_of(result: &RunResult, phase: &Phase) -> Window {
     let until = result.ended_early.as_ref().map_or(f64::INFINITY, |early| early.at_s);
     Window { start_s: phase.start_s, end_s: phase.end_s.min(until) }
 }
 
-fn span(seconds: f64) -> String {
+pub(super) fn span(seconds: f64) -> String {
     std::time::Duration::try_from_secs_f64(seconds).map_or_else(|_| "?".to_owned(), show_duration)
 }
 
-fn extended(value: Extended<f64>, unit: Unit) -> String {
+pub(super) fn extended(value: Extended<f64>, unit: Unit) -> String {
     match (value, unit) {
         (Extended::Unsupported, _) => "–".to_owned(),
         (Extended::Infinite, Unit::Micros) => bound(tables::BEYOND),
@@ -384,7 +407,7 @@ fn extended(value: Extended<f64>, unit: Unit) -> String {
     }
 }
 
-fn quantity(value: f64, unit: Unit) -> String {
+pub(super) fn quantity(value: f64, unit: Unit) -> String {
     let text = match unit {
         Unit::Micros => show_micros(value.round() as u64),
         Unit::PerSecond => {

@@ -3,14 +3,13 @@
 //! The JSON Schema says what a result looks like; this says what must be true of its numbers: the accounts' equation,
 //! the sums over phases, groups and seconds, and that every printed percentile follows from the histogram beside it.
 
+mod series;
+
 use std::collections::BTreeMap;
 
 use super::histogram::Histogram;
 use super::totals::{is_completed, is_indeterminate};
-use super::{
-    Distribution, Figures, LedgerCounts, Ledgers, Observed, Operation, OperationSeries, Phase, RunResult,
-    Series,
-};
+use super::{Distribution, Figures, LedgerCounts, Ledgers, Observed, Operation, Phase, RunResult};
 use crate::sample::LedgerKind;
 
 /// Everything in which a result contradicts itself, one line each; empty for a sound one.
@@ -30,7 +29,7 @@ pub fn contradictions(result: &RunResult) -> Vec<String> {
             check_operation(&mut found, &format!("phase {}: operations.{name}", phase.name), operation);
         }
     }
-    check_series(&mut found, &result.series, &result.phases);
+    series::check_series(&mut found, result);
     result.observed.iter().for_each(|observed| check_observed(&mut found, observed));
     found.0
 }
@@ -228,58 +227,6 @@ fn add_outcomes(sums: &mut BTreeMap<String, u128>, figures: &Figures) {
     }
 }
 
-fn check_series(found: &mut Findings, series: &Series, phases: &[Phase]) {
-    let lengths = [
-        series.users_online.len(),
-        series.lag_max_us.len(),
-        series.turn_max_us.len(),
-        series.bytes_out.len(),
-        series.bytes_in.len(),
-    ];
-    for length in lengths {
-        found.equal("series", "length of a column", length as u128, series.seconds.into());
-    }
-    for (name, columns) in &series.operations {
-        let place = format!("series.operations.{name}");
-        check_columns(found, &place, columns, series.seconds);
-        let asked = phases.iter().filter_map(|phase| phase.operations.get(name));
-        let outcomes = asked.flat_map(|operation| &operation.figures.outcomes);
-        let (mut all, mut completed) = (0, 0);
-        for (outcome, &count) in outcomes {
-            all += u128::from(count);
-            completed += if is_completed(outcome) { u128::from(count) } else { 0 };
-        }
-        found.equal(&place, "asked against all phases", total(&columns.asked), all);
-        found.equal(&place, "done against all phases", total(&columns.done), completed);
-        found.equal(
-            &place,
-            "done_by_intended against all phases",
-            total(&columns.done_by_intended),
-            completed,
-        );
-        let buckets = columns.response.iter().flat_map(|interval| &interval.buckets.0);
-        let recorded = buckets.map(|&(_, count)| u128::from(count)).sum();
-        found.equal(&place, "response histograms against all phases", recorded, completed);
-    }
-}
-
-fn check_columns(found: &mut Findings, place: &str, columns: &OperationSeries, seconds: u32) {
-    let OperationSeries { asked, done_by_intended, done, errors, unsent, indeterminate, response: _ } =
-        columns;
-    for column in [asked, done_by_intended, done, errors, unsent, indeterminate] {
-        found.equal(place, "length of a column", column.len() as u128, seconds.into());
-    }
-    let at = |column: &[u64], second: usize| u128::from(column.get(second).copied().unwrap_or(0));
-    for second in 0..asked.len() {
-        let ended: u128 = [done_by_intended, errors, unsent, indeterminate]
-            .into_iter()
-            .map(|column| at(column, second))
-            .sum();
-        let what = format!("second {second}: asked = done_by_intended + errors + unsent + indeterminate");
-        found.equal(place, &what, at(asked, second), ended);
-    }
-}
-
 fn check_observed(found: &mut Findings, observed: &Observed) {
     for source in &observed.sources {
         let place = format!("observed: {}", source.name);
@@ -311,8 +258,4 @@ fn check_observed(found: &mut Findings, observed: &Observed) {
             found.say("observed", format_args!("{name} does not follow from what stands beside it"));
         }
     }
-}
-
-fn total(column: &[u64]) -> u128 {
-    column.iter().copied().map(u128::from).sum()
 }

@@ -259,7 +259,7 @@ impl Buckets {
     }
 
     /// Whether every bucket exists and all counts together can be counted.
-    pub(super) fn check(&self) -> Result<(), HistogramError> {
+    pub fn check(&self) -> Result<(), HistogramError> {
         let mut total = 0u64;
         for &(index, count) in &self.0 {
             let impossible = || HistogramError::Impossible { index: index.into(), count };

@@ -42,6 +42,11 @@ pub struct OperationSeries {
     pub unsent: Vec<u64>,
     /// Those wanted in the second of which nobody can say what became.
     pub indeterminate: Vec<u64>,
+    /// How those wanted in the second ended that did not end `ok`: outcome class → second and count, for the seconds that have
+    /// any. Their sums are `errors`, `unsent`, `indeterminate`, and `late` within `done_by_intended`. Absent where all ended
+    /// `ok`, and in results before 1.3.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outcomes: BTreeMap<String, Vec<(u32, u64)>>,
     /// Response times of completed operations by their intended instant: one histogram per second in the first ten
     /// minutes, one per ten seconds after; intervals without any are left out.
     pub response: Vec<IntervalHistogram>,

@@ -40,6 +40,8 @@ pub struct Totals {
     seconds: Vec<SecondColumns>,
     /// By operation, then second.
     series: Vec<Vec<OperationSecond>>,
+    /// Outcomes other than `ok`, by operation and class, then second.
+    outcomes: BTreeMap<(u16, String), BTreeMap<u32, u64>>,
     /// By operation and first second of the interval.
     intervals: BTreeMap<(u16, u32), Buckets>,
     errors: ErrorTable,
@@ -54,6 +56,7 @@ impl Totals {
             tallies: layout.leaves(),
             seconds: Vec::new(),
             series: vec![Vec::new(); layout.operations.len()],
+            outcomes: BTreeMap::new(),
             intervals: BTreeMap::new(),
             errors: ErrorTable::default(),
             layout,

@@ -23,6 +23,7 @@ fn help_is_as_reviewed() {
         &["profile", "list"],
         &["summary"],
         &["compare"],
+        &["report"],
         &["result-schema"],
         &["completions"],
         &["man"],

@@ -33,6 +33,16 @@ fn a_mistake_is_named_and_ends_with_two() {
         (&["serve", "--listen", "0.0.0.0:0"], "--allow-remote"),
         (&["summary", "nope.json"], "cannot read `nope.json`"),
         (&["summary", "small.toml"], "is it a profile?"),
+        (&["report"], "<RESULTS>..."),
+        (&["report", "nope.json"], "cannot read `nope.json`"),
+        (&["report", "small.toml"], "is it a profile?"),
+        (&["report", "a", "--format", "pdf"], "[possible values: html, markdown, csv, hlog]"),
+        (&["report", "a", "b", "--format", "hlog"], "a histogram log is of one result"),
+        (&["report", "1", "2", "3", "4", "5", "6", "7", "8", "9"], "at most 8"),
+        (
+            &["report", "small.toml", "--out", "small.toml"],
+            "`small.toml` exists: choose another file with --out",
+        ),
     ];
     for (words, says) in cases {
         let said = shell.run(words);

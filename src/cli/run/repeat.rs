@@ -39,7 +39,6 @@ pub(in crate::cli) fn words(args: &RunArgs) -> Vec<OsString> {
         quiet,
         workers,
         fault,
-        live,
         socket_buffer,
         live,
         seed: _,
@@ -55,7 +54,6 @@ pub(in crate::cli) fn words(args: &RunArgs) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec!["run".into(), profile.into(), "--yes".into()];
     words.extend(quiet.then(|| "--quiet".into()));
     let workers = workers.map(|workers| workers.to_string());
-    let live = live.map(|address| address.to_string());
     let socket_buffer = socket_buffer.map(|bytes| bytes.to_string());
     // One run after the other is served at the same place.
     let live = live.map(|address| address.to_string());
@@ -64,7 +62,6 @@ pub(in crate::cli) fn words(args: &RunArgs) -> Vec<OsString> {
             ("--target", target.as_ref()),
             ("--workers", workers.as_ref()),
             ("--fault", fault.as_ref()),
-            ("--live", live.as_ref()),
             ("--socket-buffer", socket_buffer.as_ref()),
             ("--live", live.as_ref()),
         ]

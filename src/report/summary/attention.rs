@@ -17,29 +17,52 @@ const EXAMPLE_MAX: usize = 60;
 
 /// The section, if anything was done at all.
 pub(super) fn section(page: &mut Page, result: &RunResult) {
+    let Some(Findings { lines, all_well, advice, slowest }) = findings(result) else { return };
+    page.title("Look at");
+    if let Some(all_well) = all_well {
+        page.marked("✓", Tone::Good, all_well);
+    }
+    for line in &lines {
+        page.marked("!", Tone::Warn, line);
+    }
+    if let Some(advice) = advice {
+        page.marked("!", Tone::Warn, advice);
+    }
+    if let Some(slowest) = slowest {
+        page.line(1, &slowest);
+    }
+}
+
+/// What to look at first, in lines.
+pub(in crate::report) struct Findings {
+    /// What did not go well.
+    pub lines: Vec<String>,
+    /// What is said instead where all went well.
+    pub all_well: Option<&'static str>,
+    /// What to do about an error everybody meets.
+    pub advice: Option<&'static str>,
+    /// The slowest operation.
+    pub slowest: Option<String>,
+}
+
+/// What to look at first, if anything was done at all.
+pub(in crate::report) fn findings(result: &RunResult) -> Option<Findings> {
     let operations = over_all_phases(result);
     if operations.is_empty() && result.errors.is_empty() {
-        return;
+        return None;
     }
-    page.title("Look at");
     let mut lines: Vec<String> =
         unwell(&operations).into_iter().chain(disorder(result)).chain(errors(&result.errors)).collect();
     if lines.is_empty() {
         lines = unaccounted(result);
     }
-    if lines.is_empty() {
-        let all = if result.ended_early.is_some() { "" } else { ", everything planned was begun" };
-        page.marked("✓", Tone::Good, &format!("nothing was lost, nothing failed{all}"));
-    }
-    for line in &lines {
-        page.marked("!", Tone::Warn, line);
-    }
-    if let Some(advice) = result.errors.iter().find_map(|error| advice(&error.example)) {
-        page.marked("!", Tone::Warn, advice);
-    }
-    if let Some(slowest) = slowest(result) {
-        page.line(1, &slowest);
-    }
+    let all_well = lines.is_empty().then_some(if result.ended_early.is_some() {
+        "nothing was lost, nothing failed"
+    } else {
+        "nothing was lost, nothing failed, everything planned was begun"
+    });
+    let advice = result.errors.iter().find_map(|error| advice(&error.example));
+    Some(Findings { lines, all_well, advice, slowest: slowest(result) })
 }
 
 /// How each operation ended, over the whole run.
@@ -169,7 +192,7 @@ fn high(figures: &Figures) -> Option<(&'static str, u64)> {
 }
 
 /// What one phase put on the wire.
-pub(super) fn traffic(phase: &Phase, seconds: f64) -> Option<String> {
+pub(in crate::report) fn traffic(phase: &Phase, seconds: f64) -> Option<String> {
     let traffic = phase.traffic.as_ref().filter(|traffic| traffic.stanzas_out > 0)?;
     let each =
         traffic.amplification.map_or_else(String::new, |each| format!(" ({each:.1} for each one out)"));

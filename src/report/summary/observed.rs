@@ -6,24 +6,49 @@ use crate::units::{ByteCount, show_count, show_percent};
 
 /// The section, where anything was observed.
 pub(super) fn section(page: &mut Page, result: &RunResult) {
-    let Some(observed) = &result.observed else { return };
-    page.title("Server, observed beside the load");
-    for source in &observed.sources {
-        page.line(1, &describe(source, result));
-        if let Some(fault) = source.faults.iter().max_by_key(|fault| fault.count) {
-            let (count, all) = (show_count(fault.count), show_count(source.readings));
-            page.marked("!", Tone::Warn, &format!("{count} of {all} readings: {}", clean(&fault.what)));
-        }
-        if source.processes.iter().any(|one| one.last_s + 3.0 < last_reading(source)) {
-            page.marked(
-                "!",
-                Tone::Warn,
-                "a process ended meanwhile: what it used after its last reading is missing",
-            );
+    let lines = lines(result);
+    if lines.is_empty() {
+        return;
+    }
+    page.title(TITLE);
+    for line in &lines {
+        match line {
+            Line::Said(text) => page.line(1, text),
+            Line::Warned(text) => page.marked("!", Tone::Warn, text),
         }
     }
-    page.line(1, &figures(observed));
 }
+
+/// What the section is called.
+pub(in crate::report) const TITLE: &str = "Server, observed beside the load";
+
+/// A line of the section.
+pub(in crate::report) enum Line {
+    /// What was seen.
+    Said(String),
+    /// What is wrong with it.
+    Warned(String),
+}
+
+/// What was seen, and what is wrong with it; nothing where nothing was observed.
+pub(in crate::report) fn lines(result: &RunResult) -> Vec<Line> {
+    let Some(observed) = &result.observed else { return Vec::new() };
+    let mut lines = Vec::new();
+    for source in &observed.sources {
+        lines.push(Line::Said(describe(source, result)));
+        if let Some(fault) = source.faults.iter().max_by_key(|fault| fault.count) {
+            let (count, all) = (show_count(fault.count), show_count(source.readings));
+            lines.push(Line::Warned(format!("{count} of {all} readings: {}", clean(&fault.what))));
+        }
+        if source.processes.iter().any(|one| one.last_s + 3.0 < last_reading(source)) {
+            lines.push(Line::Warned(ENDED.to_owned()));
+        }
+    }
+    lines.push(Line::Said(figures(observed)));
+    lines
+}
+
+const ENDED: &str = "a process ended meanwhile: what it used after its last reading is missing";
 
 /// `beam.smp: CPU 34 % of a core, memory 200 MiB, descriptors 230 at most`
 fn describe(source: &ObservedSource, result: &RunResult) -> String {

@@ -11,21 +11,31 @@ use crate::results::{ErrorCount, Extended, Figures, Operation, Series};
 use crate::units::{Rate, show_count, show_micros};
 
 /// What stands for a time that never ended.
-pub(super) const BEYOND: &str = "> deadline";
-const MISSING: &str = "–";
+pub(in crate::report) const BEYOND: &str = "> deadline";
+pub(in crate::report) const MISSING: &str = "–";
 
 /// Response times over all attempts, and under them over the completed ones where these are fewer.
 pub(super) fn times(operations: &[(&str, &Operation)], width: u16) -> Table {
-    let mut table = table(&["response time", "attempts", "p50", "p90", "p99", "p99.9", "max"], width);
-    for (name, operation) in operations {
-        let figures = &operation.figures;
-        table.add_row(attempted_row(name, figures));
-        if figures.response_us.count < figures.attempts {
-            table.add_row(completed_row(figures));
-        }
-    }
+    let mut table = table(&TIMES, width);
+    time_rows(operations).into_iter().for_each(|row| {
+        table.add_row(row);
+    });
     align(&mut table, 1);
     table
+}
+
+/// The columns of [`times`].
+pub(in crate::report) const TIMES: [&str; 7] =
+    ["response time", "attempts", "p50", "p90", "p99", "p99.9", "max"];
+
+/// The rows of [`times`].
+pub(in crate::report) fn time_rows(operations: &[(&str, &Operation)]) -> Vec<Vec<String>> {
+    let rows = operations.iter().flat_map(|(name, operation)| {
+        let figures = &operation.figures;
+        let fewer = figures.response_us.count < figures.attempts;
+        [Some(attempted_row(name, figures)), fewer.then(|| completed_row(figures))]
+    });
+    rows.flatten().collect()
 }
 
 fn attempted_row(name: &str, figures: &Figures) -> Vec<String> {
@@ -57,14 +67,29 @@ pub(super) fn throughput(
     series: &Series,
     width: u16,
 ) -> Table {
-    let mut table = table(&["throughput", "asked", "done", "ok", "ended otherwise"], width);
-    for (name, operation) in operations {
-        let (asked, done) = rates(name, operation, window, series);
-        table.add_row([clean(name), asked, done, ok(&operation.figures), otherwise(&operation.figures)]);
-    }
+    let mut table = table(&THROUGHPUT, width);
+    throughput_rows(operations, window, series).into_iter().for_each(|row| {
+        table.add_row(row);
+    });
     align(&mut table, 1);
     left(&mut table, 4);
     table
+}
+
+/// The columns of [`throughput`].
+pub(in crate::report) const THROUGHPUT: [&str; 5] = ["throughput", "asked", "done", "ok", "ended otherwise"];
+
+/// The rows of [`throughput`].
+pub(in crate::report) fn throughput_rows(
+    operations: &[(&str, &Operation)],
+    window: Window,
+    series: &Series,
+) -> Vec<Vec<String>> {
+    let row = |(name, operation): &(&str, &Operation)| {
+        let (asked, done) = rates(name, operation, window, series);
+        vec![clean(name), asked, done, ok(&operation.figures), otherwise(&operation.figures)]
+    };
+    operations.iter().map(row).collect()
 }
 
 /// How the attempts ended.
@@ -124,7 +149,8 @@ fn otherwise(figures: &Figures) -> String {
     if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
 }
 
-fn time(micros: Extended<u64>) -> String {
+/// A time that may be missing or beyond every deadline.
+pub(in crate::report) fn time(micros: Extended<u64>) -> String {
     match micros {
         Extended::Unsupported => MISSING.to_owned(),
         Extended::Finite(micros) => show_micros(micros),

@@ -13,6 +13,11 @@ impl Totals {
             let column = &mut self.series[usize::from(row.operation)];
             grow(column, row.second, OperationSecond::default()).add(&row.counts);
         }
+        for row in &delta.outcomes {
+            let seconds = self.outcomes.entry((row.operation, row.outcome.to_string())).or_default();
+            let sum = seconds.entry(row.second).or_default();
+            *sum = sum.saturating_add(row.count);
+        }
         for row in &delta.responses {
             self.apply_response(row);
         }

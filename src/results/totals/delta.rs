@@ -15,6 +15,9 @@ pub struct Delta {
     pub(super) leaves: Vec<LeafDelta>,
     /// Counts per second and operation; only those that had any.
     pub(super) operations: Vec<OperationSecondDelta>,
+    /// Outcomes other than `ok` per second and operation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) outcomes: Vec<OutcomeSecondDelta>,
     /// Response times per interval of the series and operation.
     pub(super) responses: Vec<ResponseDelta>,
     /// Facts of the generator per second.
@@ -115,6 +118,14 @@ pub(super) struct OperationSecond {
     pub(super) indeterminate: u64,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OutcomeSecondDelta {
+    pub(super) second: u32,
+    pub(super) operation: u16,
+    pub(super) outcome: Cow<'static, str>,
+    pub(super) count: u64,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct ResponseDelta {
     pub(super) start_s: u32,
@@ -148,6 +159,13 @@ impl Delta {
         for row in &self.operations {
             check_second(row.second)?;
             check_operation(layout, row.operation)?;
+        }
+        for row in &self.outcomes {
+            check_second(row.second)?;
+            check_operation(layout, row.operation)?;
+            if row.outcome.len() > TEXT_MAX {
+                return Err(DeltaError::TooMany("characters of an outcome"));
+            }
         }
         for row in &self.responses {
             check_second(row.start_s)?;

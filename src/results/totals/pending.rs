@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::delta::{
-    Delta, ErrorDelta, LeafDelta, OperationSecond, OperationSecondDelta, ResponseDelta, SECONDS_MAX,
-    SecondColumns, SecondFacts, TimesDelta,
+    Delta, ErrorDelta, LeafDelta, OperationSecond, OperationSecondDelta, OutcomeSecondDelta, ResponseDelta,
+    SECONDS_MAX, SecondColumns, SecondFacts, TimesDelta,
 };
 use super::tally::completed;
 use super::{ErrorTable, Layout, Tally};
@@ -19,6 +19,7 @@ use crate::units::Offset;
 pub(super) struct Pending {
     tallies: Vec<Option<Box<Tally>>>,
     operations: HashMap<(u32, u16), OperationSecond>,
+    outcomes: BTreeMap<(u32, u16, &'static str), u64>,
     responses: HashMap<(u32, u16), BTreeMap<u16, u64>>,
     seconds: BTreeMap<u32, SecondColumns>,
     errors: ErrorTable,
@@ -29,6 +30,7 @@ impl Pending {
         Self {
             tallies: layout.leaves(),
             operations: HashMap::new(),
+            outcomes: BTreeMap::new(),
             responses: HashMap::new(),
             seconds: BTreeMap::new(),
             errors: ErrorTable::default(),
@@ -44,6 +46,9 @@ impl Pending {
             Outcome::Lost | Outcome::Timeout | Outcome::Failed(_) => counts.errors += 1,
             Outcome::Unsent(_) => counts.unsent += 1,
             Outcome::Indeterminate(_) => counts.indeterminate += 1,
+        }
+        if sample.outcome != Outcome::Ok {
+            *self.outcomes.entry((second, operation, sample.outcome.as_str())).or_default() += 1;
         }
         if let Some(instants) = completed(sample) {
             self.record_completed(second, operation, instants);
@@ -72,6 +77,7 @@ impl Pending {
         Delta {
             leaves: self.cut_leaves(layout),
             operations: self.cut_operations(),
+            outcomes: self.cut_outcomes(),
             responses: self.cut_responses(),
             seconds: self.cut_seconds(),
             errors: self.cut_errors(),
@@ -100,6 +106,17 @@ impl Pending {
             .collect();
         rows.sort_unstable_by_key(|row| (row.second, row.operation));
         rows
+    }
+
+    fn cut_outcomes(&mut self) -> Vec<OutcomeSecondDelta> {
+        let rows = std::mem::take(&mut self.outcomes).into_iter();
+        rows.map(|((second, operation, outcome), count)| OutcomeSecondDelta {
+            second,
+            operation,
+            outcome: outcome.into(),
+            count,
+        })
+        .collect()
     }
 
     fn cut_responses(&mut self) -> Vec<ResponseDelta> {

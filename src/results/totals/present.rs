@@ -132,8 +132,18 @@ impl Totals {
             errors: column(|row| row.errors),
             unsent: column(|row| row.unsent),
             indeterminate: column(|row| row.indeterminate),
+            outcomes: self.outcomes_of(operation as u16),
             response: self.intervals_of(operation as u16),
         }
+    }
+
+    fn outcomes_of(&self, operation: u16) -> BTreeMap<String, Vec<(u32, u64)>> {
+        let own = self.outcomes.range((operation, String::new())..);
+        let own = own.take_while(|((of, _), _)| *of == operation);
+        own.map(|((_, outcome), seconds)| {
+            (outcome.clone(), seconds.iter().map(|(&second, &count)| (second, count)).collect())
+        })
+        .collect()
     }
 
     fn intervals_of(&self, operation: u16) -> Vec<IntervalHistogram> {
