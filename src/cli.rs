@@ -3,6 +3,7 @@
 //! stdout is data, stderr is conversation. Errors say where, what, and what to do, and every one has an exit code
 //! ([`crate::engine::exit::ExitCode`]). This module decides nothing about measurement.
 
+mod ab;
 mod accounts;
 mod compare;
 mod completions;
@@ -13,6 +14,7 @@ mod man;
 pub mod profile;
 mod progress;
 mod run;
+mod runs;
 mod schema;
 mod serve;
 mod summary;
@@ -37,6 +39,8 @@ Examples:
   xmpp-bench run profiles/quickstart.toml
   xmpp-bench run profiles/quickstart.toml --target xmpp://127.0.0.1:5222 --set target.ca_file=ca.pem
   xmpp-bench accounts create profiles/quickstart.toml --contacts --target xmpp://127.0.0.1:5222
+  xmpp-bench run profiles/quickstart.toml --repeat 7 --out base.json
+  xmpp-bench ab profiles/quickstart.toml --a xmpp://127.0.0.1:5222 --b xmpp://127.0.0.1:5322
   xmpp-bench compare old1.json old2.json --with new1.json new2.json
   xmpp-bench profile show profiles/quickstart.toml
   xmpp-bench serve --listen 127.0.0.1:5222
@@ -48,6 +52,8 @@ undecided, 5 regression, 6 not enough evidence, 7 measurement not trustworthy, 1
 enum Command {
     /// Run a profile and write a result.
     Run(run::RunArgs),
+    /// Run a profile against two servers in turns, so that they can be compared.
+    Ab(ab::AbArgs),
     /// Run the embedded server, for trying things out and for calibration.
     Serve(serve::ServeArgs),
     /// Create, check, delete and list the accounts and contacts a profile needs.
@@ -118,6 +124,7 @@ pub fn main() -> ProcessCode {
     };
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Ab(args) => ab::run(&args),
         Command::Serve(args) => serve::run(&args).map(|()| 0),
         Command::Accounts(args) => accounts::run(&args),
         Command::Profile(args) => {

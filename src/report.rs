@@ -1,6 +1,7 @@
 //! From results to what a person reads.
 
 mod advice;
+pub mod runs;
 pub mod summary;
 pub mod table;
 
