@@ -41,7 +41,6 @@ pub(in crate::cli) fn words(args: &RunArgs) -> Vec<OsString> {
         fault,
         live,
         socket_buffer,
-        live,
         seed: _,
         out: _,
         repeat: _,
