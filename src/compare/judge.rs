@@ -68,7 +68,7 @@ fn remark(sides: &Sides<'_>, measure: &Measure) -> Remark {
     // What completed wholly in every run is as unremarkable as what never went wrong.
     let dull = if measure.sense() == Sense::HigherIsBetter { 1.0 } else { 0.0 };
     let is_dull = match measure.unit() {
-        Unit::Share => values.iter().all(|value| value.total_cmp(&dull).is_eq()),
+        Unit::Share => values.iter().all(|value| (value - dull).abs() <= 0.0),
         Unit::PerSecond => is_alike(&values),
         Unit::Micros | Unit::Processors => false,
     };

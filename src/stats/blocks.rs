@@ -103,7 +103,7 @@ impl Intervals {
     }
 }
 
-/// The block length for a series, steps: [`block_length`] times [`LONGER`], and no more than leaves five blocks. `None` for
+/// The block length for a series, steps: [`block_length`] three times over, and no more than leaves five blocks. `None` for
 /// fewer than ten steps.
 pub fn block_for(values: &[f64]) -> Option<usize> {
     let longest = values.len() / BLOCKS_MIN;

@@ -119,13 +119,15 @@ pub struct Interval {
 impl ShiftTest {
     /// Of two sides. Values are not NaN and, for ratios, not negative.
     pub fn unpaired(base: &[f64], new: &[f64], scale: Scale) -> Self {
+        let (base, new) = (one_zero(base), one_zero(new));
         let design = Design::Unpaired { base: base.len(), new: new.len() };
-        Self { kind: Kind::Unpaired(Unpaired::new(base, new, scale)), design }
+        Self { kind: Kind::Unpaired(Unpaired::new(&base, &new, scale)), design }
     }
 
     /// Of pairs: `base[i]` belongs to `new[i]`.
     pub fn paired(base: &[f64], new: &[f64], scale: Scale) -> Self {
-        let pairs: Vec<_> = base.iter().zip(new).map(|(&base, &new)| scale.difference(base, new)).collect();
+        let both = one_zero(base).into_iter().zip(one_zero(new));
+        let pairs: Vec<_> = both.map(|(base, new)| scale.difference(base, new)).collect();
         Self { design: Design::Paired { pairs: pairs.len() }, kind: Kind::Paired(Paired::new(&pairs)) }
     }
 
@@ -176,6 +178,11 @@ impl ShiftTest {
             Kind::Unpaired(test) => test.p(at, side, exact),
         }
     }
+}
+
+/// Values whose zeros are all one: an empty sum is a negative zero, and would be ranked below the positive one.
+fn one_zero(values: &[f64]) -> Vec<f64> {
+    values.iter().map(|value| value + 0.0).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Files as they come: cut short, of other versions, of other runs, counted twice; and the command's exit codes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -267,12 +267,4 @@ fn journal() -> Vec<u8> {
     let mut bytes = Vec::new();
     JournalWriter::begin(&mut bytes, &preamble).unwrap();
     bytes
-}
-
-/// Where the tests' own files are, for whoever adds a case.
-#[test]
-fn the_kept_results_can_be_compared_with_themselves_read_twice() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/quickstart-prosody.json");
-    let one = Run::read(&path).unwrap();
-    assert!(matches!(compare(&[one.clone()], &[one], &Options::default()), Err(CompareError::Refused(_))));
 }

@@ -81,7 +81,7 @@ fn hostile() -> Comparison {
                 operations: vec![HOSTILE.to_owned()],
                 ..Default::default()
             }];
-            result.profile.name = HOSTILE.to_owned();
+            HOSTILE.clone_into(&mut result.profile.name);
             result.host.kernel = Some(format!("{name}{HOSTILE}"));
             let identity = result.target.identity.as_mut().unwrap();
             (identity.name, identity.version) = (HOSTILE.to_owned(), HOSTILE.to_owned());

@@ -60,6 +60,21 @@ fn what_never_completed_ranks_last_and_ties_with_its_kind() {
 }
 
 #[test]
+fn zeros_of_both_signs_are_one() {
+    let (base, new) = ([0.0, -0.0, 0.0, 1.0, 2.0, 0.0], [-0.0, -0.0, 1.0, 3.0, 0.0, 2.0]);
+    let positive = |values: &[f64]| values.iter().map(|value| value.abs()).collect::<Vec<_>>();
+    for make in [ShiftTest::unpaired, ShiftTest::paired] {
+        let (mixed, plain) = (
+            make(&base, &new, Scale::Difference),
+            make(&positive(&base), &positive(&new), Scale::Difference),
+        );
+        for shift in [-1.0, 0.0, 0.5] {
+            assert_eq!(mixed.p_two_sided(shift), plain.p_two_sided(shift), "{shift}");
+        }
+    }
+}
+
+#[test]
 fn the_approximation_for_many_runs_is_close_to_the_exact_distribution() {
     // The same data one run below the limit by both ways: the step from exact to approximate is no jump.
     let base: Vec<f64> = (0..25).map(|i| f64::from(i * 7 % 25)).collect();
