@@ -17,9 +17,9 @@ pub(in crate::report) const MISSING: &str = "–";
 /// Response times over all attempts, and under them over the completed ones where these are fewer.
 pub(super) fn times(operations: &[(&str, &Operation)], width: u16) -> Table {
     let mut table = table(&TIMES, width);
-    time_rows(operations).into_iter().for_each(|row| {
+    for row in time_rows(operations) {
         table.add_row(row);
-    });
+    }
     align(&mut table, 1);
     table
 }
@@ -68,9 +68,9 @@ pub(super) fn throughput(
     width: u16,
 ) -> Table {
     let mut table = table(&THROUGHPUT, width);
-    throughput_rows(operations, window, series).into_iter().for_each(|row| {
+    for row in throughput_rows(operations, window, series) {
         table.add_row(row);
-    });
+    }
     align(&mut table, 1);
     left(&mut table, 4);
     table

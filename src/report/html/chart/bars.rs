@@ -7,6 +7,9 @@ use crate::report::html::markup::{Markup, length};
 use crate::report::summary::quantity;
 use crate::results::Unit;
 
+/// A stretch narrower than this has no room for its number.
+const ROOM: f64 = 18.0;
+
 /// One bar.
 pub struct Bar {
     /// What stands before it.
@@ -62,7 +65,6 @@ pub fn bars(label: &str, bars: &[Bar], unit: Unit) -> Markup {
                     ("height", &length(HIGH)),
                 ],
             );
-            const ROOM: f64 = 18.0;
             if right - left >= ROOM {
                 let middle = length(f64::midpoint(left, right));
                 page.leaf("text", &[("class", "number"), ("x", &middle), ("y", &y)], &(key + 1).to_string());

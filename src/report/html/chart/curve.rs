@@ -54,9 +54,9 @@ pub fn curves(label: &str, all: &[Curve<'_>]) -> Option<Markup> {
         let mut from = 0.0;
         for &(share, micros) in points {
             if path.is_empty() {
-                path.move_to(x(from), y(micros))
+                path.move_to(x(from), y(micros));
             } else {
-                path.to(x(from), y(micros))
+                path.to(x(from), y(micros));
             }
             path.to(x(share), y(micros));
             from = share;

@@ -71,7 +71,7 @@ impl Table {
                     });
                 });
                 page.within("tbody", &[], |page| {
-                    self.rows.iter().for_each(|cells| row(page, cells, &numbers))
+                    self.rows.iter().for_each(|cells| row(page, cells, &numbers));
                 });
                 page.close();
             },

@@ -93,9 +93,9 @@ impl Frame {
             };
             let (left, right, y) = (self.left(column), self.right(column), self.y(*value));
             if drawing {
-                path.to(left, y)
+                path.to(left, y);
             } else {
-                path.move_to(left, y)
+                path.move_to(left, y);
             }
             path.to(right, y);
             drawing = true;

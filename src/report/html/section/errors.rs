@@ -21,10 +21,14 @@ pub fn write(page: &mut Markup, context: &Context<'_>) {
         } else {
             page.leaf("p", &[("class", "note")], NOTE);
             page.open("div", &[("class", "charts")]);
-            figures.into_iter().for_each(|figure| figure.write(page));
+            for figure in figures {
+                figure.write(page);
+            }
             page.close();
         }
-        context.runs.iter().for_each(|run| kinds(page, context, run));
+        for run in context.runs {
+            kinds(page, context, run);
+        }
     });
 }
 

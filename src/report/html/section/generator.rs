@@ -17,9 +17,13 @@ pub fn write(page: &mut Markup, context: &Context<'_>) {
             ("generator-lag", "Lag", LAG, (|series| &series.lag_max_us) as Pick),
             ("generator-turns", "Turns", TURNS, |series| &series.turn_max_us),
         ] {
-            times(context, id, title, caption, pick).into_iter().for_each(|figure| figure.write(page));
+            if let Some(figure) = times(context, id, title, caption, pick) {
+                figure.write(page);
+            }
         }
-        busy(context).into_iter().for_each(|figure| figure.write(page));
+        if let Some(figure) = busy(context) {
+            figure.write(page);
+        }
         page.close();
         for run in context.runs {
             let whose =
@@ -150,10 +154,13 @@ fn threads(page: &mut Markup, run: &Run) {
     }
 }
 
+/// A name, its gauge, and how its numbers are shown.
+type Level = (&'static str, Gauge, fn(u64) -> String);
+
 fn levels(page: &mut Markup, run: &Run) {
     let generator = &run.result.generator;
     let bytes = |level: u64| ByteCount(level).to_string();
-    let rows: [(&str, Gauge, fn(u64) -> String); 5] = [
+    let rows: [Level; 5] = [
         ("memory", generator.memory_bytes, bytes),
         ("descriptors", generator.descriptors, show_count),
         ("ports", generator.ports, show_count),

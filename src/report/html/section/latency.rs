@@ -23,7 +23,9 @@ pub fn write(page: &mut Markup, context: &Context<'_>) {
             }
             page.leaf("h3", &[], name);
             page.open("div", &[("class", "charts")]);
-            figures.into_iter().for_each(|figure| figure.write(page));
+            for figure in figures {
+                figure.write(page);
+            }
             page.close();
         }
     });

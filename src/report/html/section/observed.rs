@@ -36,7 +36,9 @@ pub fn write(page: &mut Markup, context: &Context<'_>) {
         return;
     }
     section(page, "server", TITLE, |page| {
-        context.runs.iter().for_each(|run| said(page, context, run));
+        for run in context.runs {
+            said(page, context, run);
+        }
         page.open("div", &[("class", "charts")]);
         for series in names.into_iter().take(SERIES_MAX) {
             let of = |run: &Run| {
@@ -52,7 +54,9 @@ pub fn write(page: &mut Markup, context: &Context<'_>) {
                 unit: series.unit,
                 scale: Scale::linear(greatest(&columns)),
             };
-            figure(context, levels, &columns).into_iter().for_each(|figure| figure.write(page));
+            if let Some(figure) = figure(context, levels, &columns) {
+                figure.write(page);
+            }
         }
         page.close();
     });

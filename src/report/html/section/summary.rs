@@ -14,7 +14,9 @@ use crate::units::show_count;
 /// Verdicts of all runs, before anything else.
 pub fn verdicts(page: &mut Markup, context: &Context<'_>) {
     section(page, "verdict", "Verdict", |page| {
-        context.runs.iter().for_each(|run| verdict(page, run, context.runs.len() > 1));
+        for run in context.runs {
+            verdict(page, run, context.runs.len() > 1);
+        }
     });
 }
 
@@ -68,8 +70,12 @@ fn verdict(page: &mut Markup, run: &Run, several: bool) {
     if let Some(held) = held(&result.verdict.evidence) {
         mark(page, "✓", &format!("held: {held}"));
     }
-    remarks(result).into_iter().for_each(|remark| mark(page, "!", remark));
-    contradictions(result).iter().for_each(|text| mark(page, "!", text));
+    for remark in remarks(result) {
+        mark(page, "!", remark);
+    }
+    for text in &contradictions(result) {
+        mark(page, "!", text);
+    }
     look_at(page, result);
     page.close();
     evidence(page, result, run);
@@ -99,9 +105,15 @@ fn look_at(page: &mut Markup, result: &RunResult) {
     if let Some(all_well) = findings.all_well {
         mark(page, "✓", all_well);
     }
-    findings.lines.iter().for_each(|line| mark(page, "!", line));
-    findings.advice.into_iter().for_each(|line| mark(page, "!", line));
-    findings.slowest.iter().for_each(|line| mark(page, "·", line));
+    for line in &findings.lines {
+        mark(page, "!", line);
+    }
+    if let Some(line) = findings.advice {
+        mark(page, "!", line);
+    }
+    if let Some(line) = &findings.slowest {
+        mark(page, "·", line);
+    }
 }
 
 /// A line behind a mark; what the line says it says without it.

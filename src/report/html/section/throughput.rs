@@ -46,7 +46,9 @@ fn figure(context: &Context<'_>, name: &str) -> Option<Figure> {
     let label = format!("{title}, per second over time; the numbers follow in a table");
     let mut frame = Frame::over_time(&label, grid, &context.stage, scale, Unit::PerSecond, false);
     if grid.width_s > 1 && context.single().is_some() {
-        all.iter().for_each(|one| frame.band(&one.extremes, "band spread"));
+        for one in &all {
+            frame.band(&one.extremes, "band spread");
+        }
     }
     for one in &all {
         if context.single().is_some() || one.index == 0 {

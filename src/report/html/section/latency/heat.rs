@@ -32,9 +32,9 @@ pub fn heat(context: &Context<'_>, run: &Run, name: &str) -> Option<Figure> {
     let title = format!("{whose}{name}: heat map");
     let label = format!("{title}; how many took how long, over time; the numbers follow in a table");
     let mut frame = Frame::over_time(&label, grid, &context.stage, scale, Unit::Micros, beyond);
-    for shade in 0..SHADES {
+    for (shade, class) in CLASSES.iter().enumerate().take(SHADES) {
         let of_shade = cells.iter().filter(|(_, count)| shade_of(**count, most) == shade);
-        frame.cells(&of_shade.map(|(cell, _)| *cell).collect::<Vec<_>>(), ROWS, CLASSES[shade]);
+        frame.cells(&of_shade.map(|(cell, _)| *cell).collect::<Vec<_>>(), ROWS, class);
     }
     Some(Figure {
         id: anchor(&format!("heat-{}", run.letter.to_ascii_lowercase()), name),
