@@ -40,6 +40,7 @@ pub(in crate::cli) fn words(args: &RunArgs) -> Vec<OsString> {
         workers,
         fault,
         socket_buffer,
+        live,
         seed: _,
         out: _,
         repeat: _,
