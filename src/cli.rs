@@ -54,7 +54,7 @@ undecided, 5 regression, 6 not enough evidence, 7 measurement not trustworthy, 1
 enum Command {
     /// Run a profile and write a result.
     Run(run::RunArgs),
-    /// Run a profile against two servers in turns, so that they can be compared.
+    /// Run a profile against two servers in turns, and compare them.
     Ab(ab::AbArgs),
     /// Run the embedded server, for trying things out and for calibration.
     Serve(serve::ServeArgs),

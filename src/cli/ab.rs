@@ -1,4 +1,4 @@
-//! `ab`: one profile against two servers in turns, so that they can be compared.
+//! `ab`: one profile against two servers in turns, and the comparison of the two.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,15 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::activity::Activity;
+use crate::cli::compare::code_of as compare_code;
 use crate::cli::live::LiveAddress;
 use crate::cli::run::{RunArgs, listen_for_signals, repeat, seed, stamp, stem};
-use crate::cli::runs::conduct::{Series, conduct, prepare_folder};
+use crate::cli::runs::conduct::{Series, conclude, conduct, prepare_folder};
 use crate::cli::runs::{Planned, RUNS_MAX, Settle, Side, interleaved};
 use crate::cli::{Failure, confirm, load, terminal};
 use crate::clock::WallTime;
+use crate::compare::{self, Gate, Options, Run};
+use crate::engine::exit::{self, ExitCode};
 use crate::profile::Profile;
 use crate::units::Offset;
 
@@ -24,6 +27,7 @@ use crate::units::Offset;
     Examples:\n  \
     xmpp-bench ab quickstart --a xmpp://127.0.0.1:5222 --b xmpp://127.0.0.1:5322 --set target.ca_file=ca.pem\n  \
     xmpp-bench ab my.toml --a xmpp://old:5222 --b xmpp://new:5222 --b-set target.ca_file=new.pem --out upgrade\n  \
+    xmpp-bench ab my.toml --a xmpp://old:5222 --b xmpp://new:5222 --repeat 10 --gate 'message.delivery.p99 <= +10%'\n  \
     xmpp-bench ab quickstart --a loopback: --b loopback: --b-fault delay=2ms --repeat 5"
 )]
 pub(super) struct AbArgs {
@@ -38,10 +42,10 @@ pub(super) struct AbArgs {
     /// Change a key of the profile on both sides; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Change a key under `target` on side A; may be repeated.
+    /// Change a key under `target` or `observe` on side A; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     a_set: Vec<String>,
-    /// Change a key under `target` on side B; may be repeated.
+    /// Change a key under `target` or `observe` on side B; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     b_set: Vec<String>,
     /// Faults of the embedded server on side A (`delay=5ms`), for --a loopback:.
@@ -60,6 +64,9 @@ pub(super) struct AbArgs {
     /// The seed before the first: pair n has seed + n.
     #[arg(long)]
     seed: Option<u64>,
+    /// What must hold of side B against side A (`message.delivery.p99 <= +10%`); may be repeated. See `compare`.
+    #[arg(long, value_name = "GATE")]
+    gate: Vec<String>,
     /// The folder for the results [default: NAME-ab-TIME in this folder].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -78,6 +85,7 @@ pub(super) struct AbArgs {
 }
 
 pub(super) fn run(args: &AbArgs) -> Result<u8, Failure> {
+    let options = options(args)?;
     let sides = [side(args, Side::A)?, side(args, Side::B)?];
     let profiles = [load_side(&sides[0])?, load_side(&sides[1])?];
     let runs = 2 * u32::from(args.repeat);
@@ -98,17 +106,44 @@ pub(super) fn run(args: &AbArgs) -> Result<u8, Failure> {
         quiet: args.quiet,
         json: false,
     };
-    let outcome = conduct(&series, &commands)?;
+    let mut outcome = conduct(&series, &commands)?;
     if outcome.is_whole {
-        terminal::print(&compare_hint(&folder))?;
+        outcome.reasons.extend(compare_sides(&series.planned, options)?);
     }
-    Ok(outcome.exit.code)
+    terminal::print(&hint(&folder))?;
+    conclude(outcome.reasons, false)
 }
 
-/// What to type next.
-fn compare_hint(folder: &Path) -> String {
+/// Compares the sides and prints what came of it; what speaks for an exit code is returned.
+fn compare_sides(planned: &[Planned], options: Options) -> Result<Vec<(ExitCode, String)>, Failure> {
+    let side = |side| -> Result<Vec<Run>, Failure> {
+        let own = planned.iter().filter(|one| one.side == Some(side));
+        own.map(|one| Run::read(&one.out).map_err(|error| Failure::usage(error.to_string()))).collect()
+    };
+    match compare::compare(&side(Side::A)?, &side(Side::B)?, &options) {
+        Ok(comparison) => {
+            let style = terminal::style();
+            terminal::print(&format!("\n{}", comparison.text(style.width, style.colour)))?;
+            let reasons = comparison.exit.reasons.into_iter();
+            Ok(reasons.map(|reason| (exit::code_of(reason.code), reason.reason)).collect())
+        }
+        Err(error) => {
+            terminal::say(&format!("not compared: {error}"));
+            Ok(vec![(compare_code(&error), "the sides were not compared".to_owned())])
+        }
+    }
+}
+
+fn options(args: &AbArgs) -> Result<Options, Failure> {
+    let gate =
+        |text: &String| text.parse::<Gate>().map_err(|error| Failure::usage(format!("--gate: {error}")));
+    Ok(Options { gates: args.gate.iter().map(gate).collect::<Result<_, _>>()?, ..Options::default() })
+}
+
+/// How to come back to it.
+fn hint(folder: &Path) -> String {
     let folder = folder.display();
-    format!("Compare them: xmpp-bench compare {folder}/a-*.json --with {folder}/b-*.json\n")
+    format!("\nThe comparison again: xmpp-bench compare {folder}/a-*.json --with {folder}/b-*.json\n")
 }
 
 /// The command line of a side's runs.
@@ -119,9 +154,9 @@ fn side(args: &AbArgs, side: Side) -> Result<RunArgs, Failure> {
     };
     for set in own {
         // Anything else would ask the two for different loads.
-        if !set.trim_start().starts_with("target.") {
+        if !["target.", "observe."].iter().any(|table| set.trim_start().starts_with(table)) {
             return Err(Failure::usage(format!(
-                "--{}-set {set}: the sides may differ under `target` only; what both are asked for is changed with --set",
+                "--{}-set {set}: the sides may differ under `target` and `observe` only; what both are asked for is changed with --set",
                 side.as_str()
             )));
         }

@@ -107,11 +107,15 @@ fn read(paths: &[PathBuf], progress: &mut Progress) -> Result<Vec<Run>, Failure>
 }
 
 fn refuse(error: CompareError) -> Failure {
-    let code = match &error {
+    Failure::new(code_of(&error), error.to_string())
+}
+
+/// The exit code that goes with it.
+pub(super) const fn code_of(error: &CompareError) -> ExitCode {
+    match error {
         CompareError::Refused(refusal) if refusal.untrustworthy => ExitCode::NotTrustworthy,
         _ => ExitCode::Usage,
-    };
-    Failure::new(code, error.to_string())
+    }
 }
 
 fn options(args: &CompareArgs) -> Result<Options, Failure> {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::{RunArgs, listen_for_signals, overrides, seed, stamp, stem};
-use crate::cli::runs::conduct::{Series, conduct};
+use crate::cli::runs::conduct::{Series, conclude, conduct};
 use crate::cli::runs::{Names, Settle, repeated};
 use crate::cli::{Failure, confirm, load};
 use crate::clock::WallTime;
@@ -26,7 +26,7 @@ pub(super) fn run(args: &RunArgs, runs: u32) -> Result<u8, Failure> {
         quiet: args.quiet,
         json: args.json,
     };
-    Ok(conduct(&series, &commands)?.exit.code)
+    conclude(conduct(&series, &commands)?.reasons, args.json)
 }
 
 /// The command line of one run, without what is its own in a series (seed, file, place).

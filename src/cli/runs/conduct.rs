@@ -38,8 +38,8 @@ pub(in crate::cli) struct Series<'a> {
 
 /// What a series came to.
 pub(in crate::cli) struct Outcome {
-    /// The code over all runs.
-    pub(in crate::cli) exit: Exit,
+    /// What speaks for an exit code, over all runs.
+    pub(in crate::cli) reasons: Vec<(ExitCode, String)>,
     /// Whether every run that was planned left a result.
     pub(in crate::cli) is_whole: bool,
 }
@@ -81,14 +81,20 @@ pub(in crate::cli) fn conduct(series: &Series<'_>, commands: &Receiver<Command>)
         }
     }
     drop(keys);
-    let exit = exit::decide(reasons);
     if !series.json {
-        let first = exit.reasons.first();
-        let last = first.map(|reason| format!("Exit code {}: {}\n", reason.code, reason.reason));
-        terminal::print(&format!("{}{}", render(&rows, terminal::style()), last.unwrap_or_default()))?;
+        terminal::print(&render(&rows, terminal::style()))?;
     }
     let is_whole = rows.len() as u32 == of && rows.iter().all(|row| row.seen.is_some());
-    Ok(Outcome { exit, is_whole })
+    Ok(Outcome { reasons, is_whole })
+}
+
+/// Decides the exit code of a series and whatever was done with it, and says why it is not 0.
+pub(in crate::cli) fn conclude(reasons: Vec<(ExitCode, String)>, json: bool) -> Result<u8, Failure> {
+    let exit = exit::decide(reasons);
+    if let Some(first) = exit.reasons.first().filter(|_| !json) {
+        terminal::print(&format!("Exit code {}: {}\n", first.code, first.reason))?;
+    }
+    Ok(exit.code)
 }
 
 /// What a run is started with.
