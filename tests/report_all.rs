@@ -1,6 +1,9 @@
 //! Reports from the outside: the page in a real parser and in a real browser, the other forms against the result they were
 //! made of, and everything that can be wrong with a result.
 
+#![allow(clippy::print_stdout, reason = "what was skipped stands in the log")]
+#![allow(clippy::disallowed_methods, reason = "a browser that hangs is ended by the clock")]
+
 #[path = "report_all/browser.rs"]
 mod browser;
 #[path = "report_all/chromium.rs"]

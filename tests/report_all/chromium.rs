@@ -78,7 +78,7 @@ fn run(browser: &Path, folder: &Path, words: &[String]) -> (String, String) {
 
 /// A busy machine is given time; a browser that hangs is ended.
 fn wait(child: &mut Child) -> bool {
-    const LONGEST: Duration = Duration::from_secs(120);
+    const LONGEST: Duration = Duration::from_mins(2);
     let begun = Instant::now();
     while begun.elapsed() < LONGEST {
         if child.try_wait().expect("it can be waited for").is_some() {

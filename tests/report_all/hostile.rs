@@ -113,7 +113,7 @@ fn hostile_text_stays_text_in_every_form() {
     assert_sound(&html::render(&two));
 }
 
-/// Markdown without its code spans (CommonMark 0.31, section 6.1: a span ends at a run of backticks as long as the one that
+/// Markdown without its code spans (`CommonMark` 0.31, section 6.1: a span ends at a run of backticks as long as the one that
 /// opens it).
 fn outside_code(text: &str) -> String {
     let mut rest = text;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use xmpp_bench::report::{Run, html};
 use xmpp_bench::results::{
-    Layout, OperationLayout, PhaseLayout, RunResult, SecondFacts, Totals, VerdictState, assemble,
+    Layout, LedgerCounts, OperationLayout, PhaseLayout, RunResult, SecondFacts, Totals, VerdictState,
+    assemble,
 };
 use xmpp_bench::sample::{ErrorClass, GroupId, Instants, OperationId, Outcome, Sample};
 use xmpp_bench::units::Offset;
@@ -66,7 +67,7 @@ pub fn hour(per_second: u64) -> RunResult {
     totals.close_interval();
     let mut preamble = world::preamble();
     preamble.layout = layout;
-    let mut conclusion = world::conclusion(VerdictState::Valid, Vec::new(), Default::default());
+    let mut conclusion = world::conclusion(VerdictState::Valid, Vec::new(), LedgerCounts::default());
     conclusion.ledgers.clear();
     assemble(preamble, &totals, conclusion, true)
 }

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use xmpp_bench::report::{NamedSeries, RUNS_MAX, Run, html};
-use xmpp_bench::results::{RunResult, Unit, file};
+use xmpp_bench::results::{LedgerCounts, RunResult, Unit, file};
 
 use crate::parsed::{Parsed, parse};
 use crate::world;
@@ -215,7 +215,7 @@ fn what_is_missing_is_a_gap_and_what_never_completed_is_beyond_every_deadline() 
         if (4_000..8_000).contains(&n) && n % 5 == 0 { Outcome::Lost } else { Outcome::Ok }
     });
     totals.close_interval();
-    let counts = Default::default();
+    let counts = LedgerCounts::default();
     let conclusion = world::conclusion(VerdictState::Valid, Vec::new(), counts);
     let result = assemble(world::preamble(), &totals, conclusion, true);
     let page = html::render(&run_of("a.json", result));
