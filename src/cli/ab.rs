@@ -14,7 +14,7 @@ use crate::cli::runs::conduct::{Series, conclude, conduct, prepare_folder};
 use crate::cli::runs::{Planned, RUNS_MAX, Settle, Side, interleaved};
 use crate::cli::{Failure, confirm, load, terminal};
 use crate::clock::WallTime;
-use crate::compare::{self, Gate, Options, Run};
+use crate::compare::{self, Gate, Options, Run, Topic};
 use crate::engine::exit::{self, ExitCode};
 use crate::profile::Profile;
 use crate::units::Offset;
@@ -67,6 +67,9 @@ pub(super) struct AbArgs {
     /// What must hold of side B against side A (`message.delivery.p99 <= +10%`); may be repeated. See `compare`.
     #[arg(long, value_name = "GATE")]
     gate: Vec<String>,
+    /// Mark these differences between runs instead of refusing to compare them: profile, host, verdict.
+    #[arg(long, value_delimiter = ',', value_name = "WHAT")]
+    allow: Vec<Topic>,
     /// The folder for the results [default: NAME-ab-TIME in this folder].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -137,7 +140,8 @@ fn compare_sides(planned: &[Planned], options: Options) -> Result<Vec<(ExitCode,
 fn options(args: &AbArgs) -> Result<Options, Failure> {
     let gate =
         |text: &String| text.parse::<Gate>().map_err(|error| Failure::usage(format!("--gate: {error}")));
-    Ok(Options { gates: args.gate.iter().map(gate).collect::<Result<_, _>>()?, ..Options::default() })
+    let gates = args.gate.iter().map(gate).collect::<Result<_, _>>()?;
+    Ok(Options { gates, allow: args.allow.clone(), ..Options::default() })
 }
 
 /// How to come back to it.
