@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn a_column_is_as_fine_as_its_percentile_allows() {
         for (seconds, per_second, width_s) in
-            [(31, 2_000, 1), (31, 300, 5), (31, 10, 5), (31, 1, 1), (3_600, 100, 20)]
+            [(31, 2_000, 1), (31, 300, 5), (31, 60, 2), (31, 1, 1), (3_600, 100, 20)]
         {
             let one = series(seconds, per_second);
             let grid = Grid::for_percentiles(seconds, [&one].into_iter());
