@@ -3,7 +3,9 @@
 //! stdout is data, stderr is conversation. Errors say where, what, and what to do, and every one has an exit code
 //! ([`crate::engine::exit::ExitCode`]). This module decides nothing about measurement.
 
+mod ab;
 mod accounts;
+mod compare;
 mod completions;
 mod confirm;
 mod live;
@@ -13,6 +15,7 @@ pub mod profile;
 mod progress;
 mod report;
 mod run;
+mod runs;
 mod schema;
 mod serve;
 mod summary;
@@ -37,6 +40,9 @@ Examples:
   xmpp-bench run profiles/quickstart.toml
   xmpp-bench run profiles/quickstart.toml --target xmpp://127.0.0.1:5222 --set target.ca_file=ca.pem
   xmpp-bench accounts create profiles/quickstart.toml --contacts --target xmpp://127.0.0.1:5222
+  xmpp-bench run profiles/quickstart.toml --repeat 7 --out base.json
+  xmpp-bench ab profiles/quickstart.toml --a xmpp://127.0.0.1:5222 --b xmpp://127.0.0.1:5322
+  xmpp-bench compare old1.json old2.json --with new1.json new2.json
   xmpp-bench profile show profiles/quickstart.toml
   xmpp-bench report results/quickstart-prosody.json
   xmpp-bench serve --listen 127.0.0.1:5222
@@ -48,6 +54,8 @@ undecided, 5 regression, 6 not enough evidence, 7 measurement not trustworthy, 1
 enum Command {
     /// Run a profile and write a result.
     Run(run::RunArgs),
+    /// Run a profile against two servers in turns, and compare them.
+    Ab(ab::AbArgs),
     /// Run the embedded server, for trying things out and for calibration.
     Serve(serve::ServeArgs),
     /// Create, check, delete and list the accounts and contacts a profile needs.
@@ -59,6 +67,8 @@ enum Command {
     Profile(profile::ProfileArgs),
     /// Print the summary of a result, or of the journal a killed run left.
     Summary(summary::SummaryArgs),
+    /// Compare two sets of runs: what got better or worse, by how much, and how sure that is.
+    Compare(compare::CompareArgs),
     /// Make a report of a result, or of several: a page with charts, or other forms.
     Report(report::ReportArgs),
     /// Print the JSON Schema of result files.
@@ -118,6 +128,7 @@ pub fn main() -> ProcessCode {
     };
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Ab(args) => ab::run(&args),
         Command::Serve(args) => serve::run(&args).map(|()| 0),
         Command::Accounts(args) => accounts::run(&args),
         Command::Profile(args) => {
@@ -125,6 +136,7 @@ pub fn main() -> ProcessCode {
             profile::run(&args, width, &mut terminal::stdout()).map(|()| 0).map_err(Failure::from)
         }
         Command::Summary(args) => summary::run(&args).map(|()| 0),
+        Command::Compare(args) => compare::run(&args),
         Command::Report(args) => report::run(&args).map(|()| 0),
         Command::ResultSchema => schema::run().map(|()| 0),
         Command::Completions(args) => completions::run(&args, Cli::command()).map(|()| 0),

@@ -6,7 +6,7 @@
 //! ```text
 //! profile ─▶ plan ─▶ engine ─▶ user ─▶ xmpp ─▶ net ─▶ (server)
 //!                      │         └─ activity/ one file per feature
-//!                      └─▶ record ─▶ results ─▶ report
+//!                      └─▶ record ─▶ results ─▶ report, compare
 //! ```
 //!
 //! | layer | module | what lives there |
@@ -15,7 +15,7 @@
 //! | 1 words | [`machine`], [`sample`] | the sans-I/O contract; operations, the four instants, outcomes, tokens, ledger notes |
 //! | 1 | [`xmpp`] | the protocol without I/O, both roles: framer, strict level, views, builders, JID, SASL, negotiation |
 //! | 1 | [`profile`] | TOML to a validated profile; every error with file, line and hint |
-//! | 1 | [`stats`] | pure statistics |
+//! | 1 | [`stats`] | pure statistics: exact rank tests, Holm, bootstrap in blocks |
 //! | 1 | [`results`] | the on-disk schema and its versions: result file and journal |
 //! | 2 behaviour | [`topology`], [`plan`] | who knows whom; when things happen and to whom: pure functions |
 //! | 2 | [`activity`], [`user`] | what users do, one file per feature; one simulated user as a machine |
@@ -26,6 +26,7 @@
 //! | 4 wiring | [`engine`] | workers, ramp, phases, stop and abort, self-observation, verdict |
 //! | 4 | [`accounts`] | accounts and contacts on a server: made, checked, removed; beside the engine, measures nothing |
 //! | 5 view | [`report`] | from results to what a person reads: summary, page, Markdown, CSV, histogram log |
+//! | 5 | [`compare`] | from two sets of runs to what got better or worse |
 //! | 5 | [`live`] | a run watched while it goes on: a page, and metrics for Prometheus |
 //! | 6 | [`cli`] | one file per subcommand; errors to text; exit codes |
 //!
@@ -35,6 +36,7 @@ pub mod accounts;
 pub mod activity;
 pub mod cli;
 pub mod clock;
+pub mod compare;
 pub mod engine;
 pub mod live;
 pub mod loopback;

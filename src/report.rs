@@ -12,6 +12,7 @@ pub mod hlog;
 pub mod html;
 pub mod markdown;
 mod observed;
+pub mod repeats;
 mod runs;
 pub mod summary;
 pub mod table;

@@ -47,6 +47,11 @@ impl Stream {
         Self(0x0700_0000 | activity as u64)
     }
 
+    /// Which stretches of a series a bootstrap draws again; drawn under no run's seed.
+    pub const fn resamples(series: u16) -> Self {
+        Self(0x0800_0000 | series as u64)
+    }
+
     /// What the embedded server's faults do to the n-th copy.
     pub const fn faults() -> Self {
         Self(0x0500_0000)

@@ -255,6 +255,42 @@ pub fn show_percent(share: f64) -> String {
     format!("{} %", significant(share * 100.0))
 }
 
+/// A relative change for a person: `+4.2 %`; what is twice as much and more as a factor, `×2.5`.
+pub fn show_change(relative: f64) -> String {
+    if relative >= 1.0 {
+        return format!("×{}", significant(relative + 1.0));
+    }
+    signed(relative * 100.0, " %")
+}
+
+/// A difference of shares for a person: `+0.03 pp` (percentage points).
+pub fn show_points(difference: f64) -> String {
+    signed(difference * 100.0, " pp")
+}
+
+/// Two digits behind a sign; what rounds to nothing has none.
+fn signed(value: f64, unit: &str) -> String {
+    let size = two_digits(value.abs());
+    let sign = match value {
+        _ if size == "0" => "",
+        value if value < 0.0 => "-",
+        _ => "+",
+    };
+    format!("{sign}{size}{unit}")
+}
+
+fn two_digits(size: f64) -> String {
+    let decimals = if size >= 10.0 {
+        0
+    } else if size >= 1.0 {
+        1
+    } else {
+        3
+    };
+    let text = format!("{size:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 /// Three significant digits without an exponent, trailing zeros cut.
 fn significant(value: f64) -> String {
     if value == 0.0 {
@@ -314,6 +350,22 @@ mod tests {
         assert!(!Quantile::P99.is_supported_by(999));
         assert!(Quantile::P50.is_supported_by(20));
         assert_eq!(Quantile::P99_9.to_string(), "p99.9");
+    }
+
+    #[test]
+    fn changes_have_a_sign_and_few_digits() {
+        for (relative, text) in [
+            (0.0, "0 %"),
+            (0.0425, "+4.2 %"),
+            (-0.123, "-12 %"),
+            (0.0004, "+0.04 %"),
+            (1.5, "×2.5"),
+            (-1.0, "-100 %"),
+        ] {
+            assert_eq!(show_change(relative), text);
+        }
+        assert_eq!(show_points(0.000_31), "+0.031 pp");
+        assert_eq!(show_points(-1e-9), "0 pp");
     }
 
     #[test]

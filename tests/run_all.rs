@@ -24,6 +24,8 @@ mod live;
 mod observe;
 #[path = "run_all/profiles.rs"]
 mod profiles;
+#[path = "run_all/series.rs"]
+mod series;
 #[path = "run_all/stop.rs"]
 mod stop;
 #[path = "run_all/truth.rs"]

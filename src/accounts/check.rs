@@ -7,6 +7,7 @@
 
 use crate::accounts::errand::{Errand, Finding, Near, Outcome, Refusal};
 use crate::accounts::roster::{Differences, Roster};
+use crate::sample::{ErrorClass, Fault};
 use crate::user::negotiation_fault;
 use crate::xmpp::{Blame, Element, ElementKind, Failure, Mechanism, write};
 
@@ -23,6 +24,19 @@ pub enum Checked {
     NotLetIn,
     /// It logged in.
     LetIn(Differences),
+}
+
+impl Checked {
+    /// What an account that was not let in lacks, as a fault; its condition is for programs too.
+    pub fn fault(&self) -> Option<Fault> {
+        let condition = match self {
+            Self::NoAccount => "no-account",
+            Self::WrongPassword => "wrong-password",
+            Self::NotLetIn => "not-let-in",
+            Self::LetIn(_) => return None,
+        };
+        Some(Fault::new(ErrorClass::Server, "auth", condition, ""))
+    }
 }
 
 /// See the module text.

@@ -35,6 +35,8 @@ pub struct Means<'a> {
     pub rate: Rate,
     /// No more connections than this at one time.
     pub connections: u16,
+    /// Everybody is tried, even when one after the other fails alike.
+    pub keep_going: bool,
     /// What is said from outside.
     pub commands: &'a Receiver<Command>,
 }
@@ -69,6 +71,8 @@ pub enum Ending {
     Interrupted,
     /// Nothing but failures: the rest was not tried.
     Hopeless(Fault),
+    /// [`crate::accounts::worker::ALIKE_MAX`] on end failed like this, for good: the rest was not tried.
+    Alike(Fault),
     /// The worker could not run, or what was done could not be written down.
     Broken(String),
 }
@@ -87,7 +91,8 @@ pub fn conduct(
     }
     let total = users.len() as u64;
     let people = Arc::clone(means.people);
-    let stage = Stage { people, task, users, known, rate: means.rate, connections: means.connections };
+    let Means { rate, connections, keep_going, .. } = *means;
+    let stage = Stage { people, task, users, known, rate, connections, keep_going };
     let epoch = Epoch::start();
     let mut running = match Running::start(stage, DriverConfig { epoch, ..means.driver.clone() }) {
         Ok(running) => running,
@@ -227,6 +232,10 @@ impl Conductor {
             Report::Hopeless(fault) => {
                 self.standing.is_stopping = true;
                 self.ending = Ending::Hopeless(fault);
+            }
+            Report::Alike(fault) => {
+                self.standing.is_stopping = true;
+                self.ending = Ending::Alike(fault);
             }
         }
     }

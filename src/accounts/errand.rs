@@ -39,6 +39,16 @@ pub enum Finding {
     Absent,
 }
 
+impl Finding {
+    /// What was found amiss with the account itself, if anything.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Checked(checked) => checked.fault(),
+            Self::Registered(_) | Self::Contacts(_) | Self::Deleted | Self::Absent => None,
+        }
+    }
+}
+
 /// How a visit ended.
 pub type Outcome = Result<Finding, Fault>;
 

@@ -2,7 +2,8 @@
 //! machine like any other, so that it can be run against a peer in memory, in virtual time.
 //!
 //! A visit that failed in passing is tried again after a wait that doubles (1 s to 8 s), four times at most. When nothing
-//! but failures has come for a while, the rest is not tried: the server is gone, or says no to everybody.
+//! but failures has come for a while, the rest is not tried: the server is gone, or says no to everybody. Nor is it when so
+//! many on end failed alike and for good ([`ALIKE_MAX`]).
 //!
 //! Life: running → stopping (no new visits; those under way end) → finished.
 
@@ -33,6 +34,10 @@ const ATTEMPTS_MAX: u8 = 5;
 const HOPELESS_FAILURES: u32 = 20;
 const HOPELESS_AFTER: Duration = Duration::from_secs(8);
 
+/// So many on end that fail alike, for good, and the rest is not tried: one second's at the usual rate, more than anybody
+/// leaves out by mistake, and few beside a population.
+pub const ALIKE_MAX: u32 = 100;
+
 /// What a worker is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message {
@@ -51,6 +56,8 @@ pub enum Report {
     Again(u32, Fault),
     /// Nothing but failures: no more visits begin.
     Hopeless(Fault),
+    /// So many on end failed like this, for good: no more visits begin.
+    Alike(Fault),
 }
 
 /// What a stage is.
@@ -68,6 +75,8 @@ pub struct Stage {
     pub rate: Rate,
     /// No more connections than this at one time; at least one.
     pub connections: u16,
+    /// Everybody is tried, even when one after the other fails alike.
+    pub keep_going: bool,
 }
 
 /// See the module text.
@@ -88,6 +97,8 @@ pub struct Worker {
     open_at: Offset,
     life: Life,
     row: FailuresInARow,
+    alike: Alike,
+    keep_going: bool,
     outlet: Sender<Report>,
 }
 
@@ -122,10 +133,28 @@ impl FailuresInARow {
     }
 }
 
+/// Those that failed last, on end, alike and for good.
+#[derive(Default)]
+struct Alike {
+    kind: Option<(ErrorClass, &'static str, String)>,
+    count: u32,
+}
+
+impl Alike {
+    /// One more has ended; true when it is time to ask whether the others are worth a try.
+    fn one_more(&mut self, fault: Option<&Fault>) -> bool {
+        let kind = fault.map(|fault| (fault.class, fault.step, fault.condition.clone()));
+        self.count = if kind.is_none() || kind != self.kind { 0 } else { self.count };
+        self.count += u32::from(kind.is_some());
+        self.kind = kind;
+        self.count >= ALIKE_MAX
+    }
+}
+
 impl Worker {
     /// A worker before its first visit.
     pub fn new(stage: Stage, outlet: Sender<Report>) -> Self {
-        let Stage { people, task, users, known, rate, connections } = stage;
+        let Stage { people, task, users, known, rate, connections, keep_going } = stage;
         let connections = u32::from(connections.max(1));
         let life = if users.is_empty() { Life::Finished } else { Life::Running };
         Self {
@@ -141,6 +170,8 @@ impl Worker {
             open_at: Offset::ZERO,
             life,
             row: FailuresInARow::default(),
+            alike: Alike::default(),
+            keep_going,
             outlet,
         }
     }
@@ -185,7 +216,9 @@ impl Worker {
             Err(fault) => return self.failed(now, user, tries, fault.clone()),
         }
         self.row.count = 0;
+        let fault = outcome.as_ref().ok().and_then(Finding::fault);
         self.tell(Report::Ended(user, outcome));
+        self.note_alike(now, fault);
     }
 
     fn failed(&mut self, now: Offset, user: u32, tries: u8, fault: Fault) {
@@ -197,6 +230,20 @@ impl Worker {
         self.tell(Report::Ended(user, Err(fault.clone())));
         if hopeless {
             self.tell(Report::Hopeless(fault));
+            self.stop(Some(now + STOP_TIMEOUT));
+        } else {
+            self.note_alike(now, Some(fault));
+        }
+    }
+
+    /// A user's last visit ended, with this fault if any.
+    fn note_alike(&mut self, now: Offset, fault: Option<Fault>) {
+        let is_enough = self.alike.one_more(fault.as_ref());
+        let are_others = !(self.waiting.is_empty() && self.retries.is_empty());
+        if let Some(fault) = fault.filter(|_| is_enough && are_others && !self.keep_going)
+            && self.life == Life::Running
+        {
+            self.tell(Report::Alike(fault));
             self.stop(Some(now + STOP_TIMEOUT));
         }
     }

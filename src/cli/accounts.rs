@@ -14,6 +14,7 @@ use crate::accounts::audit::{Audit, audit};
 use crate::accounts::create::{Created, create};
 use crate::accounts::remove::{Removed, remove};
 use crate::accounts::state::State;
+use crate::accounts::worker::ALIKE_MAX;
 use crate::accounts::{Ending, Means, People, csv};
 use crate::activity::Activity;
 use crate::cli::accounts::progress::Progress;
@@ -80,6 +81,9 @@ struct CommonArgs {
     /// No more connections than this at one time.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
+    /// Try all accounts, even when 100 on end have failed alike.
+    #[arg(long)]
+    keep_going: bool,
     /// Print what was done as JSON on stdout.
     #[arg(long)]
     json: bool,
@@ -154,7 +158,7 @@ fn run_create(args: &CreateArgs) -> Result<u8, Failure> {
     let is_all_done = reasons.is_empty() && (done.contacts.is_some() || !args.contacts);
     let mut notes = args.out.as_ref().map_or_else(|| Ok(Vec::new()), |out| save_csv(out, people, &done))?;
     notes.extend(put_away(state, &path, is_all_done)?);
-    site.print(&done, &text::created(&done, &notes), reasons)
+    site.print(&done, &text::created(&done, &notes), (&ending, reasons))
 }
 
 fn run_check(args: &CommonArgs) -> Result<u8, Failure> {
@@ -172,7 +176,7 @@ fn run_check(args: &CommonArgs) -> Result<u8, Failure> {
         let differences = show_count(found.differences());
         reasons.push((ExitCode::Objective, format!("{differences} contacts are not as the profile says")));
     }
-    site.print::<Audit>(&found, &text::audit(&found), reasons)
+    site.print::<Audit>(&found, &text::audit(&found), (&ending, reasons))
 }
 
 fn run_delete(args: &CommonArgs) -> Result<u8, Failure> {
@@ -184,7 +188,7 @@ fn run_delete(args: &CommonArgs) -> Result<u8, Failure> {
     if done.failed > 0 {
         reasons.push((ExitCode::CannotConnect, missing_accounts(done.failed, "could not be removed")));
     }
-    site.print::<Removed>(&done, &text::removed(&done), reasons)
+    site.print::<Removed>(&done, &text::removed(&done), (&ending, reasons))
 }
 
 fn run_list(args: &ListArgs) -> Result<u8, Failure> {
@@ -250,6 +254,7 @@ impl<'a> Site<'a> {
             driver: &self.driver,
             rate: self.rate,
             connections: self.args.connections,
+            keep_going: self.args.keep_going,
             commands: &self.commands,
         }
     }
@@ -265,14 +270,14 @@ impl<'a> Site<'a> {
         &self,
         done: &T,
         text: &str,
-        reasons: Vec<(ExitCode, String)>,
+        (ending, reasons): (&Ending, Vec<(ExitCode, String)>),
     ) -> Result<u8, Failure> {
         let exit = exit::decide(reasons);
         if self.args.json {
             let whole = serde_json::json!({ "done": done, "exit": exit });
             terminal::print(&format!("{whole:#}\n"))?;
         } else {
-            terminal::print(&format!("{text}{}", text::reasons(&exit)))?;
+            terminal::print(&format!("{text}{}{}", text::reasons(&exit), text::remedy(ending)))?;
         }
         Ok(exit.code)
     }
@@ -356,6 +361,10 @@ fn reasons_of(ending: &Ending) -> Vec<(ExitCode, String)> {
         Ending::Hopeless(fault) => {
             let said = if fault.text.is_empty() { String::new() } else { format!(" ({})", fault.text) };
             let text = format!("gave up after failures alone: {} at {}{said}", fault.condition, fault.step);
+            vec![(ExitCode::CannotConnect, text)]
+        }
+        Ending::Alike(fault) => {
+            let text = format!("gave up: {ALIKE_MAX} accounts on end {}", text::alike(fault));
             vec![(ExitCode::CannotConnect, text)]
         }
         Ending::Broken(why) => vec![(ExitCode::Internal, why.clone())],

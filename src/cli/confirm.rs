@@ -11,7 +11,21 @@ use crate::units::{ByteCount, Rate, show_count, show_duration};
 
 /// Asks before a run, unless all targets are on this machine or the answer was given beforehand (`--yes`).
 pub(super) fn confirm(profile: &Arc<Profile<Activity>>, answered: bool) -> Result<(), Failure> {
-    ask(&profile.target, answered, "Put this load on it?", |far| plan(far, profile, &forecast(profile)))
+    confirm_runs(&[profile], 1, answered)
+}
+
+/// Asks before a series of so many runs, once; of profiles that differ in their targets only.
+pub(super) fn confirm_runs(
+    profiles: &[&Arc<Profile<Activity>>],
+    runs: u32,
+    answered: bool,
+) -> Result<(), Failure> {
+    let targets: Vec<&Target> = profiles.iter().map(|profile| &profile.target).collect();
+    let Some(profile) = profiles.first() else { return Ok(()) };
+    ask(&targets, answered, "Put this load on it?", |far| {
+        let plan = plan(far, profile, &forecast(profile));
+        if runs > 1 { format!("{plan}\n  runs        {runs}, one after the other") } else { plan }
+    })
 }
 
 /// Asks before accounts are touched, likewise; `what` says what is to be done to them.
@@ -20,20 +34,22 @@ pub(super) fn confirm_accounts(
     answered: bool,
     what: &str,
 ) -> Result<(), Failure> {
-    ask(&profile.target, answered, "Do it?", |far| {
+    ask(&[&profile.target], answered, "Do it?", |far| {
         let (users, domain) = (show_count(profile.users().into()), &profile.target.domain);
         format!("{} is not on this machine. {users} accounts of {domain} {what}.", far.join(", "))
     })
 }
 
 fn ask(
-    target: &Target,
+    targets: &[&Target],
     answered: bool,
     question: &str,
     plan: impl FnOnce(&[String]) -> String,
 ) -> Result<(), Failure> {
-    let endpoints = target.endpoints.iter();
-    let far: Vec<String> = endpoints.filter(|one| !is_near(one)).map(ToString::to_string).collect();
+    let endpoints = targets.iter().flat_map(|target| &target.endpoints);
+    let mut far: Vec<String> = endpoints.filter(|one| !is_near(one)).map(ToString::to_string).collect();
+    far.sort();
+    far.dedup();
     if far.is_empty() || answered {
         return Ok(());
     }

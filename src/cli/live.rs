@@ -1,6 +1,7 @@
 //! `run --live`: what stands between a run and those who watch it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -29,6 +30,12 @@ impl FromStr for LiveAddress {
         address
             .map(Self)
             .ok_or_else(|| "write a port (9464) or an address and a port (127.0.0.1:9464)".to_owned())
+    }
+}
+
+impl fmt::Display for LiveAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::terminal;
+use crate::cli::runs::Part;
+use crate::cli::terminal::{self, HiddenKeys};
 use crate::engine::coordinator::{Stage, Standing};
 use crate::engine::execute::Step;
 use crate::results::Histogram;
@@ -22,13 +23,22 @@ pub(super) struct Progress {
     way: Way,
     /// Whether its early end has been told.
     told_early: bool,
+    /// The series it is part of.
+    part: Option<Part>,
+    /// Whether warnings are left out.
+    is_warned: bool,
 }
 
 enum Way {
     /// Asked to be silent.
     Quiet,
     /// A bar on a terminal.
-    Bar { bar: ProgressBar, width: u16 },
+    Bar {
+        bar: ProgressBar,
+        width: u16,
+        #[expect(dead_code, reason = "held until the bar goes")]
+        keys: Option<HiddenKeys>,
+    },
     /// Lines for a log.
     Lines {
         /// When the next one is due.
@@ -44,16 +54,23 @@ impl Progress {
         let way = if quiet {
             Way::Quiet
         } else if terminal::is_watched() {
-            Way::Bar { bar: ProgressBar::new(1), width: terminal::watched_width() }
+            let (bar, width) = (ProgressBar::new(1), terminal::watched_width());
+            Way::Bar { bar, width, keys: HiddenKeys::hide() }
         } else {
             Way::Lines { next: Offset::ZERO, stage: String::new() }
         };
-        Self { phases, way, told_early: false }
+        Self { phases, way, told_early: false, part: None, is_warned: false }
+    }
+
+    /// The same for a run of a series; `is_warned` if its warnings have been told by an earlier one.
+    pub(super) fn within(self, part: Option<Part>, is_warned: bool) -> Self {
+        Self { part, is_warned, ..self }
     }
 
     /// What is being done now.
     pub(super) fn show(&mut self, step: &Step<'_>) {
         match step {
+            Step::Warning(_) if self.is_warned => {}
             Step::Warning(text) => self.say(&format!("warning: {text}")),
             Step::Doing(what) => self.doing(what),
             Step::Running(standing) => {
@@ -102,17 +119,20 @@ impl Progress {
         let numbers = [counts(standing), times(standing), troubles(standing)];
         match &mut self.way {
             Way::Quiet => {}
-            Way::Bar { bar, width } => {
+            Way::Bar { bar, width, .. } => {
                 let gap = if *width >= ROOMY { "  " } else { "\n          " };
                 let (start, end) = standing.window;
                 bar.set_style(style("{prefix:>9!} [{bar:16}] {msg}").progress_chars("=> "));
                 bar.set_length(millis(end.since(start)).max(1));
                 bar.set_position(millis(standing.now.since(start)));
                 bar.set_prefix(stage_name(standing).to_owned());
+                let series =
+                    self.part.map(|part| format!("\n          {}", place(&part, standing, self.phases)));
                 bar.set_message(format!(
-                    "{}\n          {}",
+                    "{}\n          {}{}",
                     whereabouts(standing, self.phases),
-                    numbers.join(gap)
+                    numbers.join(gap),
+                    series.unwrap_or_default()
                 ));
             }
             Way::Lines { next, stage } => {
@@ -129,6 +149,39 @@ impl Progress {
             }
         }
     }
+}
+
+/// A pause between two runs, for who watches.
+pub(super) struct Pause(Option<ProgressBar>);
+
+impl Pause {
+    /// Nothing shown yet; off a terminal nothing ever is, for a run's first line says enough.
+    pub(super) fn new(quiet: bool) -> Self {
+        let bar = (!quiet && terminal::is_watched()).then(|| ProgressBar::new(1).with_style(style("{msg}")));
+        Self(bar)
+    }
+
+    /// What is to be said now.
+    pub(super) fn show(&self, text: &str) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(text.to_owned());
+        }
+    }
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// `run 3 of 8, about 4 min 10 s to go in all`
+fn place(part: &Part, standing: &Standing<'_>, phases: Duration) -> String {
+    let left = phases.saturating_sub(standing.now.since(Offset::ZERO)) + part.after;
+    let left = Duration::from_secs(left.as_secs_f64().round() as u64);
+    format!("run {} of {}, about {} to go in all", part.number, part.of, show_duration(left))
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -235,6 +288,8 @@ mod tests {
         assert_eq!(counts(&steady), "users 999/1,000  asked 300/s done 298/s");
         assert_eq!(times(&steady), "p50 – p99 –  lag p99 –");
         assert_eq!(troubles(&steady), "open 12  errors 2/s  failed logins 1");
+        let part = Part { number: 3, of: 8, after: Duration::from_secs(192), series: 1 };
+        assert_eq!(place(&part, &steady, phases), "run 3 of 8, about 3 min 20 s to go in all");
         let draining = standing(&recent, Stage::Draining);
         assert_eq!(whereabouts(&draining, phases), "12 s of at most 20 s: waiting for what is open");
         assert_eq!(counts(&draining), "users 999/1,000");
@@ -258,8 +313,10 @@ mod tests {
         };
         let first = format!("{:>9} [{:16}] {}", "", "", whereabouts(&large, hours(19).since(Offset::ZERO)));
         let numbers = [counts(&large), times(&large), troubles(&large)];
-        let lines = numbers.map(|numbers| format!("          {numbers}"));
-        for line in lines.into_iter().chain([first]) {
+        let part = Part { number: 1_000, of: 1_000, after: hours(19_000).since(Offset::ZERO), series: 1 };
+        let series = place(&part, &large, hours(19).since(Offset::ZERO));
+        let lines = numbers.into_iter().chain([series]).map(|numbers| format!("          {numbers}"));
+        for line in lines.chain([first]) {
             assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
         }
     }

@@ -1,4 +1,6 @@
-//! `run`: a profile against a target, to a result.
+//! `run`: a profile against a target, to a result; with `--repeat` ([`repeat`]) several times.
+
+pub(super) mod repeat;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use clap::Args;
 use crate::activity::Activity;
 use crate::cli::live::{LiveAddress, Watching};
 use crate::cli::progress::Progress;
+use crate::cli::runs::{Part, RUNS_MAX, Settle, end_with_parent};
 use crate::cli::{Failure, confirm, load, terminal};
 use crate::clock::{Epoch, WallTime};
 use crate::engine::coordinator::Command;
@@ -27,54 +30,78 @@ use crate::server::Population;
     xmpp-bench run profiles/quickstart.toml\n  \
     xmpp-bench run quickstart --target xmpp://127.0.0.1:5222 --set target.ca_file=ca.pem\n  \
     xmpp-bench run my.toml --set users.0.count=5000 --set 'activity.0.rate=\"2000/s\"' --out run.json --quiet\n  \
-    xmpp-bench run quickstart --live 9464")]
+    xmpp-bench run quickstart --live 9464\n  \
+    xmpp-bench run my.toml --repeat 7 --settle 10s --seed 41 --out base.json")]
 pub(super) struct RunArgs {
     /// A profile: a TOML file, or the name of a shipped one (see `profile list`).
-    profile: String,
+    pub(super) profile: String,
     /// Change a key of the profile before it is checked (`users.0.count=100`); may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    pub(super) set: Vec<String>,
     /// Where to connect to, instead of the profile's target.url.
     #[arg(long, value_name = "URL")]
-    target: Option<String>,
+    pub(super) target: Option<String>,
     /// The seed of all randomness: profile and seed make the plan.
     #[arg(long)]
-    seed: Option<u64>,
-    /// Where the result goes [default: NAME-TIME.json in this folder].
+    pub(super) seed: Option<u64>,
+    /// Where the result goes [default: NAME-TIME.json in this folder]; with --repeat, number and seed are put into each name.
     #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-    /// Print the result as JSON on stdout instead of the summary.
+    pub(super) out: Option<PathBuf>,
+    /// Run it so many times, with the seeds after --seed, and a result for each.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=i64::from(RUNS_MAX)))]
+    #[arg(conflicts_with = "truth")]
+    pub(super) repeat: Option<u16>,
+    /// How long the server is left alone between two runs [default: 5s].
+    #[arg(long, value_name = "DURATION", requires = "repeat")]
+    pub(super) settle: Option<Settle>,
+    /// Print the result as JSON on stdout instead of the summary; with --repeat, each result in a line.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Do not ask before putting load on a target that is not on this machine.
     #[arg(long, short)]
-    yes: bool,
+    pub(super) yes: bool,
     /// No progress.
     #[arg(long, short)]
-    quiet: bool,
+    pub(super) quiet: bool,
     /// Serve a page to watch the run by, and its metrics for Prometheus at /metrics: a port, or an address to be
     /// reached from elsewhere.
     #[arg(long, value_name = "ADDRESS")]
-    live: Option<LiveAddress>,
+    pub(super) live: Option<LiveAddress>,
     /// Worker threads [default: one per CPU, one fewer if the server is on this machine].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
-    workers: Option<u16>,
+    pub(super) workers: Option<u16>,
     /// Faults of the embedded server (`delay=5ms,loss=1%`), for target loopback:.
     #[arg(long, value_name = "FAULTS")]
-    fault: Option<String>,
+    pub(super) fault: Option<String>,
     /// Where the embedded server writes down what it really did, for target loopback:.
     #[arg(long, value_name = "FILE")]
-    truth: Option<PathBuf>,
+    pub(super) truth: Option<PathBuf>,
     /// Socket buffers of the users' connections in bytes, as asked of the kernel, and what the embedded server has to receive
     /// with: to see back-pressure.
     #[arg(long, value_name = "BYTES", hide = true)]
-    socket_buffer: Option<usize>,
+    pub(super) socket_buffer: Option<usize>,
+    /// Which run of a series this is.
+    #[arg(long, hide = true)]
+    pub(super) part: Option<Part>,
+    /// An earlier run of the series has told the warnings.
+    #[arg(long, hide = true)]
+    pub(super) warned: bool,
 }
 
 /// From the last thing a person said to the run's epoch: time for everything to be in place.
 const HEAD_START: Duration = Duration::from_millis(500);
 
 pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
+    match args.repeat {
+        Some(runs) => repeat::run(args, runs.into()),
+        None => once(args),
+    }
+}
+
+fn once(args: &RunArgs) -> Result<u8, Failure> {
+    if args.part.is_some() {
+        end_with_parent();
+    }
     let profile = Arc::new(load::profile(&args.profile, &overrides(args))?);
     confirm::confirm(&profile, args.yes)?;
     let epoch =
@@ -83,7 +110,8 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
     let commands = listen_for_signals()?;
     let mut watching = Watching::start(args.live.as_ref(), &profile)?;
     let order = order(args, &profile, server.as_ref(), epoch);
-    let mut progress = Progress::new(args.quiet, profile.end_of_phases().since(crate::units::Offset::ZERO));
+    let mut progress = Progress::new(args.quiet, profile.end_of_phases().since(crate::units::Offset::ZERO))
+        .within(args.part, args.warned);
     let finished = execute(order, &commands, &mut |step| {
         progress.show(step);
         watching.show(step);
@@ -110,14 +138,15 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
     Ok(result.exit.code)
 }
 
-fn overrides(args: &RunArgs) -> Vec<String> {
+/// What the command line changes in the profile.
+pub(super) fn overrides(args: &RunArgs) -> Vec<String> {
     let target = args.target.iter().map(|url| format!("target.url={url}"));
     args.set.iter().cloned().chain(target).collect()
 }
 
 fn order(args: &RunArgs, profile: &Arc<Profile<Activity>>, server: Option<&Loopback>, epoch: Epoch) -> Order {
     let now = WallTime::now();
-    let seed = args.seed.or(profile.seed).unwrap_or_else(|| now.unix_seconds().to_bits() >> 8 & 0xffff_ffff);
+    let seed = seed(args.seed, profile, now);
     let socket = SocketOptions {
         send_buffer: args.socket_buffer,
         receive_buffer: args.socket_buffer,
@@ -137,11 +166,26 @@ fn order(args: &RunArgs, profile: &Arc<Profile<Activity>>, server: Option<&Loopb
     }
 }
 
+/// The one that was said, or the profile's, or a new one.
+pub(super) fn seed(said: Option<u64>, profile: &Profile<Activity>, now: WallTime) -> u64 {
+    said.or(profile.seed).unwrap_or_else(|| now.unix_seconds().to_bits() >> 8 & 0xffff_ffff)
+}
+
 /// `quickstart-20261122T104503Z.json`
 fn default_out(profile: &str, now: WallTime) -> PathBuf {
-    let stem = Path::new(profile).file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy());
+    PathBuf::from(format!("{}-{}.json", stem(profile), stamp(now)))
+}
+
+/// `quickstart` of `profiles/quickstart.toml`
+pub(super) fn stem(profile: &str) -> String {
+    let stem = Path::new(profile).file_stem();
+    stem.map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// `20261122T104503Z`
+pub(super) fn stamp(now: WallTime) -> String {
     let time: String = now.rfc3339().chars().take(19).filter(char::is_ascii_alphanumeric).collect();
-    PathBuf::from(format!("{stem}-{time}Z.json"))
+    format!("{time}Z")
 }
 
 /// Starts the embedded server where the profile wants it.

@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
+
 use crate::cli::Failure;
 use crate::engine::exit::ExitCode;
 use crate::report::summary::Style;
@@ -46,6 +48,39 @@ pub(super) fn is_colourful() -> bool {
 /// Whether somebody can be asked.
 pub(super) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// While it lives, a terminal does not show `^C` for Ctrl-C: a progress display stands there, and what is echoed behind
+/// its last line moves the cursor to the next one, so that a line of it would never be cleared.
+#[derive(Debug)]
+pub(super) struct HiddenKeys(());
+
+impl HiddenKeys {
+    /// Hides them, where there is a terminal that shows them and this process is its foreground.
+    pub(super) fn hide() -> Option<Self> {
+        let mut modes = foreground_modes()?;
+        if !modes.local_modes.contains(LocalModes::ECHOCTL) {
+            return None;
+        }
+        modes.local_modes.remove(LocalModes::ECHOCTL);
+        tcsetattr(io::stdin(), OptionalActions::Now, &modes).ok().map(|()| Self(()))
+    }
+}
+
+impl Drop for HiddenKeys {
+    fn drop(&mut self) {
+        // In the background there is nothing to give back: the shell has set its own modes, and asking would stop us.
+        if let Some(mut modes) = foreground_modes() {
+            modes.local_modes.insert(LocalModes::ECHOCTL);
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
+        }
+    }
+}
+
+/// The modes of the terminal this process is in the foreground of.
+fn foreground_modes() -> Option<Termios> {
+    let is_foreground = tcgetpgrp(io::stdin()).ok()? == rustix::process::getpgrp();
+    is_foreground.then(|| tcgetattr(io::stdin()).ok())?
 }
 
 /// Asks a yes-or-no question; anything but yes is no.

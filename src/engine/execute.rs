@@ -396,7 +396,8 @@ fn finish(place: ResultFile, preamble: Preamble, mut ended: Ended, mut conclusio
     contradictions.extend(results::check::unaccounted(&result));
     if !contradictions.is_empty() {
         let bug = |text: &String| (ExitCode::Internal, format!("the result contradicts itself: {text}"));
-        let kept = result.exit.reasons.iter().map(|reason| (code_of(reason.code), reason.reason.clone()));
+        let kept =
+            result.exit.reasons.iter().map(|reason| (exit::code_of(reason.code), reason.reason.clone()));
         result.exit = exit::decide(contradictions.iter().map(bug).chain(kept).collect());
     }
     conclusion.exit.clone_from(&result.exit);
@@ -408,9 +409,4 @@ fn finish(place: ResultFile, preamble: Preamble, mut ended: Ended, mut conclusio
     }
     let written = place.finish(&result);
     Finished { result, written }
-}
-
-fn code_of(code: u8) -> ExitCode {
-    let known = ExitCode::MEANINGS.iter().map(|(known, _)| *known).find(|known| known.code() == code);
-    known.unwrap_or(ExitCode::Internal)
 }

@@ -58,6 +58,12 @@ impl ExitCode {
     }
 }
 
+/// The code a number stands for; an unknown one can only come from a bug.
+pub fn code_of(number: u8) -> ExitCode {
+    let known = ExitCode::MEANINGS.iter().map(|(known, _)| *known).find(|known| known.code() == number);
+    known.unwrap_or(ExitCode::Internal)
+}
+
 /// Puts reasons in order and takes the first one's code.
 pub fn decide(mut reasons: Vec<(ExitCode, String)>) -> Exit {
     reasons.sort_by_key(|(code, _)| ExitCode::rank(code.code()));

@@ -1,7 +1,8 @@
 //! Taking the keys of a table one by one, by the table of what may be there.
 //!
 //! A reader asks for one key after the other and gets a value or the proof that a problem has been written down, so it
-//! can go on and find the next problem: take everything first, use `?` afterwards.
+//! can go on and find the next problem: take everything first, use `?` afterwards. A key that is there under a misspelt
+//! name counts as reported, so that one mistake gives one message.
 //!
 //! ```text
 //! let body = keys.take::<SizeDistribution>("body");
@@ -10,7 +11,7 @@
 //! ```
 
 use super::document::{Entry, Node, Place, Table, Value};
-use super::problem::{Notebook, Problem, Wrong, did_you_mean};
+use super::problem::{Notebook, Problem, Wrong, did_you_mean, suggestion};
 use super::registry::{KeySpec, Presence, Shape, Vocabulary};
 use super::{document, read};
 
@@ -32,6 +33,10 @@ pub struct Keys<'a> {
     table: &'a Table,
     place: &'a Place,
     specs: &'a [&'a [KeySpec]],
+    /// The keys that unknown ones were probably meant to be.
+    meant: Vec<&'static str>,
+    /// Whether there are unknown keys.
+    is_strange: bool,
     surroundings: Surroundings<'a>,
 }
 
@@ -70,9 +75,11 @@ impl<'a> Keys<'a> {
         specs: &'a [&'a [KeySpec]],
         surroundings: Surroundings<'a>,
     ) -> Self {
-        let keys = Self { name, table, place, specs, surroundings };
-        for entry in table.entries.iter().filter(|entry| keys.spec(&entry.key).is_none()) {
-            keys.report_unknown(entry);
+        let mut keys = Self { name, table, place, specs, meant: Vec::new(), is_strange: false, surroundings };
+        for entry in &table.entries {
+            if keys.spec(&entry.key).is_none() {
+                keys.report_unknown(entry);
+            }
         }
         keys
     }
@@ -80,6 +87,17 @@ impl<'a> Keys<'a> {
     /// Whether the key is there.
     pub fn has(&self, key: &str) -> bool {
         self.table.get(key).is_some()
+    }
+
+    /// Whether the key is not there, but one that was probably meant to be it.
+    pub(super) fn is_misspelt(&self, key: &str) -> bool {
+        !self.has(key) && self.meant.contains(&key)
+    }
+
+    /// That all keys are known. With others in it the table does not say what its author meant, and to hold it against the
+    /// rest of the profile would find mistakes that are none.
+    pub(super) fn all_known(&self) -> Result<(), Reported> {
+        if self.is_strange { Err(Reported::new()) } else { Ok(()) }
     }
 
     /// The value of `key`, or its default. A key declared [`Presence::Required`] that is missing is a problem.
@@ -95,7 +113,9 @@ impl<'a> Keys<'a> {
 
     /// The value of `key`, if it is there.
     pub fn find<T: Readable>(&mut self, key: &str) -> Result<Option<T>, Reported> {
-        let Some(entry) = self.table.get(key) else { return Ok(None) };
+        let Some(entry) = self.table.get(key) else {
+            return if self.is_misspelt(key) { Err(Reported::new()) } else { Ok(None) };
+        };
         let frame = self.frame(key);
         T::read(&Given(&entry.node), frame).map(Some).map_err(|wrong| self.refuse(key, wrong))
     }
@@ -136,13 +156,18 @@ impl<'a> Keys<'a> {
     }
 
     pub(super) fn missing(&self, key: &str) -> Reported {
+        if self.is_misspelt(key) {
+            return Reported::new();
+        }
         let spec = self.declared(key);
         let message = format!("{} has no `{key}`", self.name);
         self.surroundings.notebook.say(self.place, message, format!("add `{key}`: {}", spec.doc))
     }
 
-    fn report_unknown(&self, entry: &Entry) {
+    fn report_unknown(&mut self, entry: &Entry) {
         let known = self.specs.iter().flat_map(|specs| specs.iter()).map(|spec| spec.name);
+        self.is_strange = true;
+        self.meant.extend(suggestion(&entry.key, known.clone()).filter(|meant| !self.meant.contains(meant)));
         let message = format!("`{}` is not a key of {}", document::shorten(&entry.key), self.name);
         let _ = self.surroundings.notebook.say(&entry.place, message, did_you_mean(&entry.key, known));
     }

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::{self, Entry, Node, Place, Table, Value};
-use super::keys::{Keys, Reported, Surroundings};
+use super::keys::{Given, Keys, Reported, Surroundings};
 use super::problem::{Notebook, Problems, Text, Wrong};
 use super::read::slos::Measurable;
 use super::read::{abort, activities, observe, phases, slos, tables, target, users};
-use super::registry::{KeySpec, Presence, Recipients, Registry, Shape, Vocabulary};
+use super::registry::{KeySpec, KindSpec, Presence, Recipients, Registry, Shape, Vocabulary};
 use super::{
-    AbortRule, ActivityPlan, Group, Join, Observe, Phase, Planned, Profile, Slo, Source, Target, mask, set,
+    AbortRule, ActivityPlan, Group, Observe, Phase, Planned, Profile, Slo, Source, Target, mask, set,
 };
 use crate::units::{show_count, show_duration};
 
@@ -270,9 +270,11 @@ impl<R: Registry> Reader<'_, R> {
             let wrong = Wrong::new(format!("must be 1 to {ACTIVITIES_MAX} tables, not {}", nodes.len()));
             return Err(keys.refuse("activity", wrong));
         }
+        let phases = named(keys, "phase", "name");
+        let scene = activities::Scene { groups, phases: phases.as_deref() };
         let read: Vec<_> = nodes
             .iter()
-            .map(|node| activities::read(node, self.registry, groups, self.surroundings))
+            .map(|node| activities::read(node, self.registry, scene, self.surroundings))
             .collect();
         read.into_iter().collect()
     }
@@ -280,7 +282,11 @@ impl<R: Registry> Reader<'_, R> {
     fn slos(&self, keys: &Keys<'_>, phases: Option<&[Phase]>) -> Result<Vec<Slo>, Reported> {
         let Some(entry) = keys.entry("slo") else { return Ok(Vec::new()) };
         let kinds = self.registry.kinds();
-        let used = kinds.iter().filter(|spec| kinds_named(keys).any(|kind| kind == spec.kind)).collect();
+        // Where a kind is missing or misspelt, an objective may be about the one that was meant.
+        let named = named(keys, "activity", "kind")
+            .filter(|named| named.iter().all(|name| kinds.iter().any(|spec| spec.kind == *name)));
+        let is_used = |spec: &&KindSpec| named.as_ref().is_none_or(|named| named.contains(&spec.kind));
+        let used = kinds.iter().filter(is_used).collect();
         let measurable = Measurable { used, kinds, vocabulary: self.surroundings.vocabulary, phases };
         slos::read(table(entry, keys)?, &measurable, self.surroundings.notebook)
     }
@@ -308,20 +314,18 @@ impl<R: Registry> Reader<'_, R> {
 /// Activities are named by 16 bits in every stream of randomness; far fewer make sense.
 const ACTIVITIES_MAX: usize = 1_000;
 
-/// The kinds a document names, right or wrong.
-fn kinds_named<'a>(keys: &Keys<'a>) -> impl Iterator<Item = &'a str> {
-    let node = keys.entry("activity").map(|entry| &entry.node);
-    let nodes = match node.map(|node| &node.value) {
-        Some(Value::List(nodes)) => nodes.as_slice(),
-        _ => node.map_or(&[][..], std::slice::from_ref),
+/// What the tables of a section say at `key`, right or wrong; nothing unless all of them say a text.
+fn named<'a>(keys: &Keys<'a>, section: &str, key: &str) -> Option<Vec<&'a str>> {
+    let node = &keys.entry(section)?.node;
+    let nodes = match &node.value {
+        Value::List(nodes) => nodes.as_slice(),
+        _ => std::slice::from_ref(node),
     };
-    nodes.iter().filter_map(|node| match &node.value {
-        Value::Table(table) => match &table.get("kind")?.node.value {
-            Value::Text(text) => Some(text.as_str()),
-            _ => None,
-        },
+    let said = nodes.iter().map(|node| match &node.value {
+        Value::Table(table) => Given(&table.get(key)?.node).text("a name").ok(),
         _ => None,
-    })
+    });
+    said.collect()
 }
 
 fn table<'a>(entry: &'a Entry, keys: &Keys<'_>) -> Result<&'a Table, Reported> {
@@ -374,11 +378,6 @@ fn check_whole<A: Planned>(profile: &Profile<A>, keys: &Keys<'_>) -> Result<(), 
         .activities
         .iter()
         .any(|plan| !matches!(plan.activity.recipients(), Recipients::Server | Recipients::Oneself));
-    let phase_names: Vec<&str> = profile.phases.iter().map(|phase| phase.name.as_str()).collect();
-    let nowhere = profile.activities.iter().find_map(|plan| match &plan.activity.rooms()?.join {
-        Join::Phase(name, _) if !phase_names.contains(&name.as_str()) => Some(name),
-        _ => None,
-    });
     let single = measured.iter().find(|(_, most)| pairs && *most < 2);
     let wrong = if measured.is_empty() {
         Wrong::new("no phase is measured: the run would measure nothing")
@@ -393,11 +392,6 @@ fn check_whole<A: Planned>(profile: &Profile<A>, keys: &Keys<'_>) -> Result<(), 
     } else if let Some((phase, _)) = nobody {
         Wrong::new(format!("phase `{}` is measured, but nobody is online in it", phase.name))
             .help("set `users` in it or before")
-    } else if let Some(name) = nowhere {
-        Wrong::new(format!(
-            "has no phase `{name}`, from which on an activity's users are to join their rooms"
-        ))
-        .help(format!("`join` is \"login\" or one of: {}", phase_names.join(", ")))
     } else if let Some((phase, _)) = single {
         Wrong::new(format!(
             "phase `{}` is measured with one user online, and an activity needs two",

@@ -1,16 +1,21 @@
 //! Masking passwords in a profile's text, so that no result and no message shows one.
 //!
 //! It goes by the text, so that it also covers what does not parse, and by the parsed document, so that it also covers
-//! keys in unusual spelling. Every masked byte becomes one star: places stay where they are.
+//! keys in unusual spelling. A key that was probably meant to be `password` counts as one: its line is what the error about
+//! it shows. Every masked byte becomes one star: places stay where they are.
 
 use std::ops::Range;
 
 use super::document::{self, Node, Value};
+use super::problem::suggestion;
+
+const KEY: &str = "password";
 
 /// `text` (TOML, or a `--set` override) with every password's characters replaced by stars.
 pub(super) fn mask(text: &str) -> String {
     let mut bytes = mask_text(text).into_bytes();
     mask_addresses(&mut bytes);
+    mask_misspelt(text, &mut bytes);
     if let Ok(root) = document::parse(text) {
         mask_values(&root, &mut bytes);
     }
@@ -23,21 +28,43 @@ fn mask_values(node: &Node, bytes: &mut [u8]) {
         Value::List(items) => items.iter().for_each(|item| mask_values(item, bytes)),
         Value::Table(table) => {
             for entry in &table.entries {
-                if entry.key != "password" {
+                if is_password(&entry.key) {
+                    put_stars(bytes, entry.node.place.start..entry.node.place.end);
+                } else {
                     mask_values(&entry.node, bytes);
-                    continue;
                 }
-                let place = &entry.node.place;
-                let value = bytes.get_mut(place.start..place.end).unwrap_or_default();
-                value.iter_mut().filter(|byte| !b"\"'\n".contains(byte)).for_each(|byte| *byte = b'*');
             }
         }
         _ => {}
     }
 }
 
+/// Whether a key is, or was probably meant to be, the one whose value nobody may see.
+fn is_password(key: &str) -> bool {
+    suggestion(key, [KEY]).is_some()
+}
+
+fn put_stars(bytes: &mut [u8], value: Range<usize>) {
+    let value = bytes.get_mut(value).unwrap_or_default();
+    value.iter_mut().filter(|byte| !b"\"'\n".contains(byte)).for_each(|byte| *byte = b'*');
+}
+
+/// What stands behind a misspelt key at the beginning of a line, where the text does not parse.
+fn mask_misspelt(text: &str, bytes: &mut [u8]) {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let key = line.split('=').next().unwrap_or_default();
+        let name = key.rsplit('.').next().unwrap_or(key).trim_matches(['"', '\'', ' ', '\t']);
+        if is_password(name)
+            && let Some(value) = value_behind(text, start + key.len())
+        {
+            put_stars(bytes, value);
+        }
+        start += line.len();
+    }
+}
+
 fn mask_text(text: &str) -> String {
-    const KEY: &str = "password";
     let mut masked = String::with_capacity(text.len());
     let mut at = 0;
     while let Some(found) = text[at..].find(KEY) {
@@ -117,14 +144,35 @@ mod tests {
             ("# a password is needed", "# a password is needed"),
             ("url = \"http://ü:s@h/m\"", "url = \"http://****@h/m\""),
             ("jid = \"u{n}@h\" # see http://h/a@b", "jid = \"u{n}@h\" # see http://h/a@b"),
+            ("pasword = \"p{n}\" # it", "pasword = \"****\" # it"),
+            ("users = [{ Passwd = \"p\", count = 1 }]", "users = [{ Passwd = \"*\", count = 1 }]"),
+            ("users.0.pasword=p é", "users.0.pasword=****"),
+            ("count = = 1\n pass = open\nx", "count = = 1\n pass = ****\nx"),
         ] {
             assert_eq!(mask(text), masked);
         }
     }
 
+    #[test]
+    fn no_other_key_of_a_profile_is_taken_for_a_password() {
+        use crate::profile::load::PROFILE_KEYS;
+        use crate::profile::read::{abort, activities, observe, phases, target, users};
+        let tables = [
+            PROFILE_KEYS,
+            target::TARGET_KEYS,
+            users::USERS_KEYS,
+            phases::PHASE_KEYS,
+            activities::ACTIVITY_KEYS,
+            abort::ABORT_KEYS,
+            observe::OBSERVE_KEYS,
+        ];
+        let secret = tables.into_iter().flatten().map(|spec| spec.name).filter(|name| is_password(name));
+        assert_eq!(secret.collect::<Vec<_>>(), [KEY]);
+    }
+
     proptest::proptest! {
         #[test]
-        fn masking_keeps_every_place(text in "(password|[ =\"'\\\\a-c\né#{}])*") {
+        fn masking_keeps_every_place(text in "(password|pasword|[ =\"'\\\\a-c\né#{}])*") {
             proptest::prop_assert_eq!(mask(&text).len(), text.len());
         }
     }

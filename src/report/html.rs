@@ -4,7 +4,7 @@
 //! off; a small script of the page's own lets a pointer or the arrow keys read a chart's numbers. A strict policy in the
 //! page's head forbids everything else, by the hashes of the one style sheet and the one script.
 //!
-//! Invariants: nothing a file or a peer said becomes markup ([`markup`]); every chart has its numbers in a table; what is
+//! Invariants: nothing a file or a peer said becomes markup (`markup`); every chart has its numbers in a table; what is
 //! missing is a gap and never zero.
 
 mod chart;

@@ -3,7 +3,8 @@
 //! Before a run [`ResultFile::create`] opens the journal beside the result (`NAME.journal`), so that a path that cannot
 //! be written fails then, and locks it, so that two runs cannot write one result. The result itself appears only at
 //! the end, whole: written to a temporary file in the same folder, synced, renamed over the name; then the journal
-//! goes. So at every instant there is a whole result of an earlier run, a journal, or a whole result.
+//! goes ([`WriteStep`]). So at every instant there is a whole result of an earlier run, a journal, or a whole result; and a
+//! journal that was concluded before holds the whole result too.
 //!
 //! This module refuses to leave half a file under the result's name, and to read one that is larger than
 //! [`SIZE_MAX`].
@@ -25,6 +26,19 @@ pub const SIZE_MAX: u64 = 1 << 30;
 pub struct ResultFile {
     path: PathBuf,
     journal: File,
+}
+
+/// A point in the order of writing a result at which a kill may come. They are passed in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteStep {
+    /// The temporary file is begun and holds nothing.
+    Begun,
+    /// It is whole and synced.
+    Written,
+    /// It stands under the result's name.
+    Renamed,
+    /// The journal is gone.
+    JournalRemoved,
 }
 
 /// Why a result cannot be written.
@@ -151,14 +165,24 @@ impl ResultFile {
     /// Writes the result, whole or not at all, and removes the journal. If it cannot, the journal stays: concluded
     /// before ([`JournalWriter::conclude`]), it holds the same.
     pub fn finish(self, result: &RunResult) -> Result<PathBuf, WriteError> {
+        self.finish_watched(result, &mut |_| {})
+    }
+
+    /// Likewise, for whoever wants to know what a kill at any point would leave.
+    pub fn finish_watched(
+        self,
+        result: &RunResult,
+        reached: &mut dyn FnMut(WriteStep),
+    ) -> Result<PathBuf, WriteError> {
         let fail = |source| WriteError::Finish {
             path: self.path.clone(),
             journal: journal_path(&self.path),
             source,
         };
-        write_whole(&self.path, result).map_err(fail)?;
+        write_watched(&self.path, result, reached).map_err(fail)?;
         // The result is whole: a journal that cannot be removed is untidy, not wrong.
         let _ = fs::remove_file(journal_path(&self.path));
+        reached(WriteStep::JournalRemoved);
         Ok(self.path)
     }
 
@@ -175,13 +199,18 @@ pub fn journal_path(result: &Path) -> PathBuf {
 
 /// Writes a result under its name, whole or not at all: what stood there before stays until then.
 pub fn write_whole(path: &Path, result: &RunResult) -> io::Result<()> {
+    write_watched(path, result, &mut |_| {})
+}
+
+fn write_watched(path: &Path, result: &RunResult, reached: &mut dyn FnMut(WriteStep)) -> io::Result<()> {
     let temporary = beside(path, ".part");
-    let written = write_synced(&temporary, result).and_then(|()| fs::rename(&temporary, path));
+    let written = write_synced(&temporary, result, reached).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // Best effort: the error that matters is the one being returned.
         let _ = fs::remove_file(&temporary);
     }
     written?;
+    reached(WriteStep::Renamed);
     sync_folder(path)
 }
 
@@ -189,18 +218,14 @@ pub fn write_whole(path: &Path, result: &RunResult) -> io::Result<()> {
 /// but a journal beside it, reads the journal.
 pub fn read(path: &Path) -> Result<RunResult, ReadError> {
     let fail = |source| ReadError::Io { path: path.to_owned(), source };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && journal_path(path).is_file() => {
-            return read_journal(&journal_path(path)).map(Journal::into_result);
-        }
-        Err(error) => return Err(fail(error)),
-    };
+    let (path, file) = open_either(path, &mut |path| File::open(path)).map_err(fail)?;
+    let path = path.as_path();
+    let fail = |source| ReadError::Io { path: path.to_owned(), source };
     let mut input = BufReader::new(file);
     let head = input.fill_buf().map_err(fail)?;
     match head.first() {
         None => Err(ReadError::NotAResult { path: path.to_owned(), why: "it is empty".to_owned() }),
-        Some(_) if journal::begins(head) => read_journal(path).map(Journal::into_result),
+        Some(_) if journal::begins(head) => fold_journal(path, input).map(Journal::into_result),
         Some(_) => read_result(path, input),
     }
 }
@@ -208,7 +233,23 @@ pub fn read(path: &Path) -> Result<RunResult, ReadError> {
 /// Reads a journal.
 pub fn read_journal(path: &Path) -> Result<Journal, ReadError> {
     let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-    journal::read(BufReader::new(file)).map_err(|source| ReadError::Journal { path: path.to_owned(), source })
+    fold_journal(path, BufReader::new(file))
+}
+
+fn fold_journal(path: &Path, input: impl BufRead) -> Result<Journal, ReadError> {
+    journal::read(input).map_err(|source| ReadError::Journal { path: path.to_owned(), source })
+}
+
+/// What there is to be read of a result: the file of its name; while there is none, its journal. The run may put the one in
+/// the place of the other between two looks, so the third is for the result again.
+fn open_either<F>(path: &Path, open: &mut dyn FnMut(&Path) -> io::Result<F>) -> io::Result<(PathBuf, F)> {
+    for path in [path, &journal_path(path)] {
+        match open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return Ok((path.to_owned(), opened?)),
+        }
+    }
+    Ok((path.to_owned(), open(path)?))
 }
 
 fn read_result(path: &Path, input: impl Read) -> Result<RunResult, ReadError> {
@@ -269,11 +310,14 @@ impl From<VersionError> for ParseError {
     }
 }
 
-fn write_synced(path: &Path, result: &RunResult) -> io::Result<()> {
+fn write_synced(path: &Path, result: &RunResult, reached: &mut dyn FnMut(WriteStep)) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
+    reached(WriteStep::Begun);
     serde_json::to_writer(&mut out, result)?;
     out.write_all(b"\n")?;
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    reached(WriteStep::Written);
+    Ok(())
 }
 
 /// Makes the rename last: on Unix a folder is synced like a file.
@@ -287,4 +331,33 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Opens names out of a folder that changes between any two looks.
+    fn read_while(changes: &[&[&str]]) -> io::Result<(PathBuf, ())> {
+        let mut looks = changes.iter();
+        open_either(Path::new("run.json"), &mut |path| {
+            let there = looks.next().expect("no more looks than that");
+            let is_there = there.iter().any(|name| Path::new(name) == path);
+            is_there.then_some(()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        })
+    }
+
+    #[test]
+    fn a_result_that_takes_its_journals_place_between_two_looks_is_found() {
+        let (result, journal) = ("run.json", "run.json.journal");
+        for (changes, found) in [
+            (&[&[result, journal][..]][..], Some(result)),
+            (&[&[journal], &[journal]], Some(journal)),
+            (&[&[journal], &[result], &[result]], Some(result)),
+            (&[&[], &[], &[]], None),
+        ] {
+            let path = read_while(changes).ok().map(|(path, ())| path);
+            assert_eq!(path.as_deref(), found.map(Path::new), "{changes:?}");
+        }
+    }
 }

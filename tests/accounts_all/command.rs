@@ -389,6 +389,32 @@ fn a_server_that_registers_nobody_is_an_error_with_its_words() {
 }
 
 #[test]
+fn all_alike_are_not_all_tried_and_nothing_is_lost() {
+    let serving = Serving::start(Options::default());
+    let shell = Shell::new(600, 0, serving.port);
+    let few = ["--rate", "1000/s", "--quiet", "--connections", "4"];
+    let said = shell.run(&with(&["check"], &few));
+    assert_eq!(said.code, 3, "{said:#?}");
+    assert!(said.out.contains("gave up: 100 accounts on end are not known to the server\n"), "{}", said.out);
+    assert!(said.out.contains("`accounts create` makes them"), "{}", said.out);
+    assert!(said.out.ends_with("--keep-going tries the rest too\n"), "{}", said.out);
+    let said = shell.run(&with(&["check", "--json", "--keep-going"], &few));
+    let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, json["done"]["no_account"]["count"].as_u64()), (3, Some(600)));
+
+    // A server that registers nobody from some account on: what is done before stays done.
+    serving.peer().options.accounts_max = Some(50);
+    let said = shell.run(&with(&["create"], &few));
+    assert_eq!(said.code, 3, "{said:#?}");
+    assert!(said.out.contains("gave up: 100 accounts on end failed with not-allowed"), "{}", said.out);
+    assert!(said.out.contains("the same command goes on from there"), "{}", said.out);
+    serving.peer().options.accounts_max = None;
+    let said = shell.run(&with(&["create"], &few));
+    assert_eq!(said.code, 0, "{said:#?}");
+    assert!(said.err.contains("50 accounts are there"), "{}", said.err);
+}
+
+#[test]
 fn mistakes_are_refused_before_anything_is_sent() {
     let shell = Shell::new(4, 2, 1);
     std::fs::write(shell.path("notes"), "my notes\n").unwrap();

@@ -32,6 +32,8 @@ pub struct Options {
     pub plain_only: bool,
     /// Every so many registrations are put off.
     pub put_off_every: Option<u32>,
+    /// So many accounts are there at most; more are `not-allowed`.
+    pub accounts_max: Option<usize>,
     /// Registrations are refused with this condition.
     pub refuse_registration: Option<&'static str>,
     /// Nothing is said to anybody.
@@ -321,7 +323,8 @@ impl Peer {
         self.registrations += 1;
         let put_off =
             self.options.put_off_every.is_some_and(|every| self.registrations.is_multiple_of(every));
-        let refusal = self.options.refuse_registration;
+        let is_full = self.options.accounts_max.is_some_and(|max| self.accounts.len() >= max);
+        let refusal = self.options.refuse_registration.or_else(|| is_full.then_some("not-allowed"));
         let refused =
             if put_off { Some(("wait", "resource-constraint")) } else { refusal.map(|c| ("cancel", c)) };
         if let Some((kind, condition)) = refused {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use xmpp_bench::accounts::check::Checked;
 use xmpp_bench::accounts::known::Known;
-use xmpp_bench::accounts::worker::{Message, Report};
+use xmpp_bench::accounts::worker::{Message, Report, Stage};
 use xmpp_bench::accounts::{Finding, Outcome, People, Task};
-use xmpp_bench::units::Offset;
+use xmpp_bench::units::{Offset, Rate};
 use xmpp_bench::xmpp::{Registered, Subscription};
 
 use crate::peer::{EarlyGrants, Options, Peer};
@@ -125,13 +125,60 @@ fn where_nobody_listens_the_rest_is_not_tried() {
 }
 
 #[test]
+fn when_a_hundred_on_end_fail_alike_the_rest_is_not_tried() {
+    let people = people(500, 0);
+    let alike = |reports: &[Report]| {
+        reports.iter().find_map(|report| match report {
+            Report::Alike(fault) => Some(fault.condition.clone()),
+            _ => None,
+        })
+    };
+    let check = |peer: Peer, first: u32, keep_going| {
+        let stage = Stage {
+            people: Arc::clone(&people),
+            task: Task::Check,
+            users: (first..500).collect(),
+            known: Known::default(),
+            rate: Rate::per_second(1_000.0).unwrap(),
+            connections: 5,
+            keep_going,
+        };
+        let mut world = World::of(stage, peer);
+        let reports = world.run(LONG);
+        (alike(&reports), ended(&reports).len())
+    };
+    let no_account = || Some("no-account".to_owned());
+    // Those under way end as they will; who was not tried has no outcome.
+    let (condition, tried) = check(Peer::default(), 0, false);
+    assert_eq!(condition, no_account());
+    assert!((100..=105).contains(&tried), "{tried} were tried");
+    assert_eq!(check(Peer::default(), 0, true), (None, 500), "it was told to go on");
+    assert_eq!(check(Peer::default(), 400, false), (None, 100), "there is nobody else to try");
+    let mut gaps = settled(&people, Options::default());
+    (0..500).filter(|n| n % 90 != 0).for_each(|n| drop(gaps.accounts.remove(&format!("u{n}"))));
+    assert_eq!(check(gaps, 0, false), (None, 500), "none of the gaps is that long");
+    let mut half = settled(&people, Options::default());
+    half.accounts.values_mut().for_each(|account| account.password = "its own".to_owned());
+    (0..500).filter(|n| n % 2 == 0).for_each(|n| drop(half.accounts.remove(&format!("u{n}"))));
+    assert_eq!(check(half, 0, false), (None, 500), "they fail, and not alike");
+
+    let options = Options { refuse_registration: Some("not-allowed"), ..Options::default() };
+    let mut world = World::new(&people, Peer::with(options), Task::Register, Known::default(), 1_000.0, 5);
+    assert_eq!(alike(&world.run(LONG)).as_deref(), Some("not-allowed"));
+    assert!(world.peer.registrations <= 105, "{}", world.peer.registrations);
+}
+
+#[test]
 fn a_server_that_says_nothing_costs_a_time_limit_and_no_more() {
     let people = people(10, 0);
     let peer = Peer::with(Options { mute: true, ..Options::default() });
     let mut world = World::new(&people, peer, Task::Register, Known::default(), 100.0, 10);
     let reports = world.run(Duration::from_mins(15));
     let faults = reports.iter().map(|report| match report {
-        Report::Ended(_, Err(fault)) | Report::Again(_, fault) | Report::Hopeless(fault) => fault,
+        Report::Ended(_, Err(fault))
+        | Report::Again(_, fault)
+        | Report::Hopeless(fault)
+        | Report::Alike(fault) => fault,
         Report::Ended(user, outcome) => panic!("u{user}: {outcome:?}"),
     });
     assert!(faults.clone().all(|fault| fault.condition == "timeout"));

@@ -108,15 +108,14 @@ enum Told {
 impl World {
     pub fn new(
         people: &Arc<People>,
-        mut peer: Peer,
+        peer: Peer,
         task: Task,
         known: Known,
         rate: f64,
         connections: u16,
     ) -> Self {
-        peer.all_gone();
-        let (outlet, reports) = channel();
         let stage = Stage {
+            keep_going: false,
             people: Arc::clone(people),
             task,
             users: people.with_account().collect(),
@@ -124,6 +123,12 @@ impl World {
             rate: Rate::per_second(rate).unwrap(),
             connections,
         };
+        Self::of(stage, peer)
+    }
+
+    pub fn of(stage: Stage, mut peer: Peer) -> Self {
+        peer.all_gone();
+        let (outlet, reports) = channel();
         Self {
             now: Offset::ZERO,
             peer,

@@ -9,6 +9,7 @@ fn help_is_as_reviewed() {
     let commands: &[&[&str]] = &[
         &[],
         &["run"],
+        &["ab"],
         &["serve"],
         &["accounts"],
         &["accounts", "create"],
@@ -21,6 +22,7 @@ fn help_is_as_reviewed() {
         &["profile", "schema"],
         &["profile", "list"],
         &["summary"],
+        &["compare"],
         &["report"],
         &["result-schema"],
         &["completions"],

@@ -12,7 +12,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("sample", &["units"]),
     ("xmpp", &["units", "machine"]),
     ("profile", &["units", "xmpp::jid"]),
-    ("stats", &["units"]),
+    // A bootstrap draws: by the counter-based generators, so that the same files give the same intervals.
+    ("stats", &["units", "seed"]),
     // A result is written in the words of measurement: columns, outcomes, samples.
     // What it derives from its series, it derives with the uncertainty that goes with it.
     ("results", &["units", "sample", "stats"]),
@@ -54,6 +55,8 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("report", &["units", "results", "stats"]),
+    // Tables look alike everywhere; what a comparison says is its own.
+    ("compare", &["units", "seed", "sample", "results", "stats", "report::table"]),
     ("live", &["sample", "results"]),
     ("cli", &["*"]),
     ("main", &["cli"]),

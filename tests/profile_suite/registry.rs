@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use xmpp_bench::profile::{
-    Files, Input, KeySpec, Keys, KindSpec, Planned, Presence, Problems, Profile, Recipients, Registry,
-    Reported, Shape, SizeDistribution, Vocabulary,
+    Files, Input, Join, KeySpec, Keys, KindSpec, Planned, Presence, Problems, Profile, Recipients, Registry,
+    Reported, RoomSizes, Rooms, Shape, SizeDistribution, Vocabulary,
 };
 
 /// A profile of the activities known here, for tests that change one.
@@ -16,6 +16,7 @@ pub struct Kinds;
 #[derive(Debug)]
 pub enum Activity {
     Message { to: Recipients, body: SizeDistribution },
+    Groupchat(Rooms),
     Ping,
 }
 
@@ -23,6 +24,7 @@ impl Planned for Activity {
     fn recipients(&self) -> Recipients {
         match self {
             Self::Message { to, .. } => *to,
+            Self::Groupchat(_) => Recipients::Room,
             Self::Ping => Recipients::Server,
         }
     }
@@ -30,7 +32,14 @@ impl Planned for Activity {
     fn size(&self) -> Option<&SizeDistribution> {
         match self {
             Self::Message { body, .. } => Some(body),
-            Self::Ping => None,
+            Self::Groupchat(_) | Self::Ping => None,
+        }
+    }
+
+    fn rooms(&self) -> Option<&Rooms> {
+        match self {
+            Self::Groupchat(rooms) => Some(rooms),
+            Self::Message { .. } | Self::Ping => None,
         }
     }
 }
@@ -50,6 +59,21 @@ const MESSAGE_KEYS: &[KeySpec] = &[
     },
 ];
 
+const GROUPCHAT_KEYS: &[KeySpec] = &[
+    KeySpec {
+        name: "occupants",
+        shape: Shape::RoomSizes,
+        presence: Presence::Default("2"),
+        doc: "how many users its room has",
+    },
+    KeySpec {
+        name: "join",
+        shape: Shape::Text,
+        presence: Presence::Default("\"login\""),
+        doc: "when users join: \"login\", or the name of a phase",
+    },
+];
+
 const KINDS: &[KindSpec] = &[
     KindSpec {
         kind: "message",
@@ -62,7 +86,7 @@ const KINDS: &[KindSpec] = &[
     KindSpec {
         kind: "groupchat",
         summary: "rooms",
-        keys: &[],
+        keys: GROUPCHAT_KEYS,
         operations: &["groupchat.echo"],
         ledger: Some("groupchat"),
     },
@@ -76,8 +100,10 @@ impl Registry for Kinds {
     }
 
     fn read(&self, kind: &str, keys: &mut Keys<'_>) -> Result<Activity, Reported> {
-        if kind != "message" {
-            return Ok(Activity::Ping);
+        match kind {
+            "groupchat" => return groupchat(keys),
+            "ping" => return Ok(Activity::Ping),
+            _ => {}
         }
         let body = keys.take("body");
         let to = keys.choose("to", &[("contact", Recipients::Contact), ("online", Recipients::Online)]);
@@ -95,6 +121,15 @@ impl Registry for Kinds {
             run_max: Duration::from_hours(78),
         }
     }
+}
+
+fn groupchat(keys: &mut Keys<'_>) -> Result<Activity, Reported> {
+    let occupants = keys.take::<RoomSizes>("occupants");
+    let join = match keys.take::<String>("join")? {
+        login if login == "login" => Join::Login,
+        phase => Join::Phase(phase, None),
+    };
+    Ok(Activity::Groupchat(Rooms { sizes: occupants?.of(1), join }))
 }
 
 /// Files as a table.

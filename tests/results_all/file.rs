@@ -1,10 +1,11 @@
 use std::fs;
 
-use xmpp_bench::results::LedgerCounts;
+use xmpp_bench::results::file::WriteStep::{self, Begun, JournalRemoved, Renamed, Written};
 use xmpp_bench::results::file::{self, ReadError, ResultFile, WriteError, journal_path};
 use xmpp_bench::results::journal::Interval;
+use xmpp_bench::results::{self, LedgerCounts, RunResult};
 
-use crate::world;
+use crate::{journal, world};
 
 #[test]
 fn a_result_is_written_whole_read_back_and_its_journal_is_gone() {
@@ -31,6 +32,42 @@ fn a_killed_run_is_read_by_the_name_its_result_would_have_had() {
     drop(place);
     for name in [&path, &journal_path(&path)] {
         assert!(!file::read(name).expect("a journal").complete);
+    }
+}
+
+#[test]
+fn killed_at_any_point_of_writing_a_run_leaves_something_whole() {
+    let (journal, _) = journal::journal(true);
+    let concluded = results::journal::read(journal.as_slice()).expect("a journal").into_result();
+    assert!(concluded.complete);
+    for earlier in [None, Some(RunResult { seed: 77, ..world::valid() })] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("run.json");
+        if let Some(earlier) = &earlier {
+            file::write_whole(&path, earlier).expect("written");
+        }
+        let place = ResultFile::create(&path).expect("a place");
+        fs::write(journal_path(&path), &journal).expect("a journal that has ended");
+        let mut points = Vec::new();
+        let path_in = &path;
+        let mut watch = |step: WriteStep| {
+            points.push(step);
+            let read = file::read(path_in).unwrap_or_else(|error| panic!("{step:?}: {error}"));
+            let is_new = matches!(step, Renamed | JournalRemoved);
+            let expected = match &earlier {
+                _ if is_new => world::valid(),
+                Some(earlier) => earlier.clone(),
+                None => concluded.clone(),
+            };
+            assert_eq!(read, expected, "{step:?}");
+            let journal = file::read(&journal_path(path_in));
+            match step {
+                JournalRemoved => assert!(journal.is_err()),
+                _ => assert_eq!(journal.expect("still there"), concluded, "{step:?}"),
+            }
+        };
+        place.finish_watched(&world::valid(), &mut watch).expect("written");
+        assert_eq!(points, [Begun, Written, Renamed, JournalRemoved]);
     }
 }
 
@@ -76,7 +113,7 @@ fn a_result_that_cannot_be_written_at_the_end_leaves_its_journal_and_names_it() 
 fn every_wrong_file_gets_an_error_that_says_what_it_is() {
     let whole = serde_json::to_string(&world::valid()).expect("JSON");
     let in_a_number = format!("{}\"seed\": -", &whole[..1]);
-    let written = xmpp_bench::results::SCHEMA.to_string().replacen("xmpp-bench/", "", 1);
+    let written = results::SCHEMA.to_string().replacen("xmpp-bench/", "", 1);
     let version = |version: &str| whole.replacen(&written, version, 1);
     let cases = [
         ("", "it is empty"),

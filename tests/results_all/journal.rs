@@ -10,7 +10,7 @@ use xmpp_bench::sample::Outcome;
 use crate::world;
 
 /// A journal of three intervals, and where each of its lines begins.
-fn journal(concluded: bool) -> (Vec<u8>, Vec<usize>) {
+pub fn journal(concluded: bool) -> (Vec<u8>, Vec<usize>) {
     let mut totals = Totals::new(world::layout()).expect("a small layout");
     let mut writer = JournalWriter::begin(Vec::new(), &world::preamble()).expect("memory");
     for number in 1..=3 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::accounts::Standing;
-use crate::cli::terminal;
+use crate::cli::terminal::{self, HiddenKeys};
 use crate::units::{show_count, show_duration};
 
 /// Between two plain lines.
@@ -22,7 +22,7 @@ enum Look {
     /// Asked to be silent.
     Quiet,
     /// A bar on a terminal.
-    Bar(ProgressBar),
+    Bar(ProgressBar, #[expect(dead_code, reason = "held until the bar goes")] Option<HiddenKeys>),
     /// Lines for a log.
     Lines {
         /// When the next one is due.
@@ -40,7 +40,7 @@ impl Progress {
             let style = ProgressStyle::with_template("{prefix:>16} [{bar:24}] {msg}");
             let bar = ProgressBar::new(0);
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-            Look::Bar(bar)
+            Look::Bar(bar, HiddenKeys::hide())
         } else {
             Look::Lines { next: Duration::ZERO, told_last: false }
         };
@@ -56,7 +56,7 @@ impl Progress {
         }
         match &mut self.look {
             Look::Quiet => {}
-            Look::Bar(bar) => {
+            Look::Bar(bar, _) => {
                 bar.set_length(standing.total);
                 bar.set_position(standing.done);
                 bar.set_prefix(standing.name.clone());
@@ -76,7 +76,7 @@ impl Progress {
 
     /// All is over.
     pub(super) fn finish(&self) {
-        if let Look::Bar(bar) = &self.look {
+        if let Look::Bar(bar, _) = &self.look {
             bar.finish_and_clear();
         }
     }
@@ -85,7 +85,7 @@ impl Progress {
         if standing.is_stopping && !std::mem::replace(&mut self.is_stopping, true) {
             let text = "stopping: who is under way ends first; Ctrl-C once more stops at once";
             match &self.look {
-                Look::Bar(bar) => bar.suspend(|| terminal::say(text)),
+                Look::Bar(bar, _) => bar.suspend(|| terminal::say(text)),
                 Look::Quiet | Look::Lines { .. } => terminal::say(text),
             }
         }

@@ -1,11 +1,13 @@
 //! What was done, for a person.
 
+use crate::accounts::Ending;
 use crate::accounts::audit::{Audit, Found};
 use crate::accounts::create::Created;
 use crate::accounts::remove::Removed;
 use crate::accounts::tally::FaultCount;
 use crate::report::advice;
 use crate::results::Exit;
+use crate::sample::Fault;
 use crate::units::show_count;
 
 pub(super) fn created(done: &Created, notes: &[String]) -> String {
@@ -66,6 +68,32 @@ pub(super) fn removed(done: &Removed) -> String {
     page.row_if("  not tried", done.not_tried, "");
     page.faults(&done.faults);
     page.0
+}
+
+/// What accounts that failed alike lack, as a predicate.
+pub(super) fn alike(fault: &Fault) -> String {
+    match fault.condition.as_str() {
+        "no-account" => "are not known to the server".to_owned(),
+        "wrong-password" => "have another password on the server".to_owned(),
+        "not-let-in" => "were refused, and PLAIN does not tell why".to_owned(),
+        condition => {
+            let said =
+                if fault.text.is_empty() { String::new() } else { format!(" ({})", clean(&fault.text)) };
+            format!("failed with {condition} at {}{said}", fault.step)
+        }
+    }
+}
+
+/// What to do where all failed alike.
+pub(super) fn remedy(ending: &Ending) -> String {
+    let Ending::Alike(fault) = ending else { return String::new() };
+    let advice = match fault.condition.as_str() {
+        "no-account" => "`accounts create` makes them; or `jid` and `domain` are not the server's",
+        "wrong-password" => "`password`, or the accounts file, must say the one they were made with",
+        "not-let-in" => "`accounts create` makes them if they are not there; or `password` is not theirs",
+        _ => advice(&fault.text).unwrap_or("the server's log may say more"),
+    };
+    format!("{advice}\n--keep-going tries the rest too\n")
 }
 
 /// Why it did not end well.

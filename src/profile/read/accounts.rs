@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use super::super::group::{Row, Secret};
 
-/// Reads the first `count` accounts of a file.
-pub(super) fn read(text: &str, domain: &str, count: u32) -> Result<Vec<Row>, String> {
+/// Reads the first `count` accounts of a file. Without a `domain` (it could not be read) any will do.
+pub(super) fn read(text: &str, domain: Option<&str>, count: u32) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     let mut seen = HashSet::new();
     for (number, line) in lines(text) {
@@ -46,7 +46,7 @@ fn is_header(line: &str) -> bool {
     })
 }
 
-fn row(line: &str, domain: &str) -> Result<Row, String> {
+fn row(line: &str, domain: Option<&str>) -> Result<Row, String> {
     let (name, rest) = field(line)?;
     let rest = rest.ok_or("there is no comma and so no password")?;
     let password = if rest.starts_with('"') { field(rest)? } else { (rest.to_owned(), None) };
@@ -86,12 +86,14 @@ fn field(text: &str) -> Result<(String, Option<&str>), String> {
     }
 }
 
-fn local_of<'a>(name: &'a str, domain: &str) -> Result<&'a str, String> {
-    let (local, given) = name.split_once('@').unwrap_or((name, domain));
-    if given.contains('/') {
+fn local_of<'a>(name: &'a str, domain: Option<&str>) -> Result<&'a str, String> {
+    let (local, given) = name.split_once('@').map_or((name, None), |(local, given)| (local, Some(given)));
+    if given.is_some_and(|given| given.contains('/')) {
         return Err(format!("`{name}` has a resource; accounts have none"));
     }
-    if !given.eq_ignore_ascii_case(domain) {
+    if let (Some(given), Some(domain)) = (given, domain)
+        && !given.eq_ignore_ascii_case(domain)
+    {
         return Err(format!("`{name}` is not at the target's domain `{domain}`"));
     }
     super::users::check_local(local).map(|()| local)

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::super::ActivityPlan;
-use super::super::document::{Node, Table, Value};
+use super::super::document::{Entry, Node, Table, Value};
 use super::super::group::{Accounts, Group};
 use super::super::keys::{Given, Keys, Reported, Surroundings};
-use super::super::problem::{Wrong, did_you_mean};
-use super::super::registry::{KeySpec, KindSpec, Planned, Presence, Recipients, Registry, Rooms, Shape};
+use super::super::problem::{Wrong, did_you_mean, suggestion};
+use super::super::registry::{
+    Join, KeySpec, KindSpec, Planned, Presence, Recipients, Registry, Rooms, Shape,
+};
 use super::super::value::{Arrivals, Pace};
 use super::PaceRate;
 
@@ -34,11 +36,19 @@ pub const ACTIVITY_KEYS: &[KeySpec] = &[
     },
 ];
 
+/// What an activity is held against, where it could be read.
+#[derive(Clone, Copy)]
+pub(in crate::profile) struct Scene<'a> {
+    pub(in crate::profile) groups: Option<&'a [Group]>,
+    /// The names of all phases.
+    pub(in crate::profile) phases: Option<&'a [&'a str]>,
+}
+
 /// Reads one activity.
 pub(in crate::profile) fn read<R: Registry>(
     node: &Node,
     registry: &R,
-    groups: Option<&[Group]>,
+    scene: Scene<'_>,
     surroundings: Surroundings<'_>,
 ) -> Result<ActivityPlan<R::Activity>, Reported> {
     let Value::Table(table) = &node.value else {
@@ -46,8 +56,7 @@ pub(in crate::profile) fn read<R: Registry>(
         return Err(surroundings.notebook.say(&node.place, message, "begin each one with [[activity]]"));
     };
     let Some(entry) = table.get("kind") else {
-        let message = "[[activity]] has no `kind`";
-        return Err(surroundings.notebook.say(&node.place, message, kind_help(table, registry)));
+        return Err(no_kind(node, table, registry, surroundings));
     };
     let spec = kind(&entry.node, registry).map_err(|wrong| {
         let message = format!("`kind` {}", wrong.message);
@@ -59,11 +68,32 @@ pub(in crate::profile) fn read<R: Registry>(
     let pace = read_pace(&mut keys);
     let arrivals = read_arrivals(&mut keys);
     let activity = registry.read(spec.kind, &mut keys)?;
-    if let Some(groups) = groups {
+    keys.all_known()?;
+    if let Some(groups) = scene.groups {
         check_recipients(&keys, spec, activity.recipients(), groups)?;
         check_rooms(&keys, activity.rooms(), groups)?;
     }
+    if let Some(phases) = scene.phases {
+        check_join(&keys, activity.rooms(), phases)?;
+    }
     Ok(ActivityPlan { kind: spec.kind, pace: pace?, arrivals: arrivals?, activity })
+}
+
+/// The kind is missing, or its key is misspelt: what the others are to be cannot be said without it.
+fn no_kind<R: Registry>(
+    node: &Node,
+    table: &Table,
+    registry: &R,
+    surroundings: Surroundings<'_>,
+) -> Reported {
+    let names = || ACTIVITY_KEYS.iter().map(|spec| spec.name);
+    let is_it = |entry: &&Entry| suggestion(&entry.key, names()) == Some("kind");
+    if let Some(entry) = table.entries.iter().find(is_it) {
+        let message = format!("`{}` is not a key of [[activity]]", super::shorten(&entry.key));
+        return surroundings.notebook.say(&entry.place, message, did_you_mean(&entry.key, names()));
+    }
+    let message = "[[activity]] has no `kind`";
+    surroundings.notebook.say(&node.place, message, kind_help(table, registry))
 }
 
 fn kind<'a, R: Registry>(node: &Node, registry: &'a R) -> Result<&'a KindSpec, Wrong> {
@@ -104,10 +134,11 @@ fn read_pace(keys: &mut Keys<'_>) -> Result<Pace, Reported> {
                 wrong.help("`rate` is a rate in all or per user, `every` a period per user"),
             ))
         }
-        (None, None) => match keys.has("session").then(|| keys.find("session")) {
-            Some(session) => session?.map(Pace::Session).ok_or_else(|| keys.missing("rate")),
-            None => Err(keys.missing("rate")),
-        },
+        (None, None) if keys.is_misspelt("session") => Err(Reported::new()),
+        (None, None) if keys.has("session") => {
+            keys.find("session")?.map(Pace::Session).ok_or_else(|| keys.missing("rate"))
+        }
+        (None, None) => Err(keys.missing("rate")),
     }
 }
 
@@ -133,6 +164,17 @@ fn check_rooms(keys: &Keys<'_>, rooms: Option<&Rooms>, groups: &[Group]) -> Resu
     }
     let wrong = Wrong::new(format!("asks for a room of {largest}, and there are {users} users"));
     Err(keys.refuse("occupants", wrong.help("raise `count` in [[users]], or make rooms smaller")))
+}
+
+/// The phase from which on users join their rooms must be there.
+fn check_join(keys: &Keys<'_>, rooms: Option<&Rooms>, phases: &[&str]) -> Result<(), Reported> {
+    let Some(Join::Phase(name, _)) = rooms.map(|rooms| &rooms.join) else { return Ok(()) };
+    if phases.contains(&name.as_str()) {
+        return Ok(());
+    }
+    let wrong = Wrong::new(format!("names no phase of this profile: \"{}\"", super::shorten(name)));
+    let known = std::iter::once("login").chain(phases.iter().copied());
+    Err(keys.refuse("join", wrong.help(did_you_mean(name, known))))
 }
 
 fn check_recipients(

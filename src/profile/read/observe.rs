@@ -68,6 +68,7 @@ pub(in crate::profile) fn read(mut keys: Keys<'_>, target: Option<&Target>) -> R
         let wrong = Wrong::new(format!("and `{first}` exclude each other"));
         return Err(keys.refuse(second, wrong.help("give each source a table of its own: [[observe]]")));
     }
+    keys.all_known()?;
     if !keys.has("prometheus")
         && let Some(key) = OF_A_PAGE.into_iter().find(|key| keys.has(key))
     {

@@ -86,6 +86,7 @@ fn phase(keys: &mut Keys<'_>, before: Option<&Phase>, groups: Option<&[Group]>) 
     let measure = keys.take::<bool>("measure");
     let factor = keys.take::<f64>("rate");
     let online = groups.map(|groups| read_online(keys, before, groups)).transpose();
+    keys.all_known()?;
     let duration = duration?;
     let online = online?.unwrap_or_default();
     if let Some(groups) = groups {
@@ -110,7 +111,8 @@ fn read_duration(keys: &mut Keys<'_>) -> Result<Duration, Reported> {
 fn read_online(keys: &Keys<'_>, before: Option<&Phase>, groups: &[Group]) -> Result<Vec<u32>, Reported> {
     let earlier = before.map_or_else(|| vec![0; groups.len()], |phase| phase.online.clone());
     let Some(entry) = keys.entry("users") else {
-        return if before.is_some() { Ok(earlier) } else { Err(keys.missing("users")) };
+        let may_be_left_out = before.is_some() && !keys.is_misspelt("users");
+        return if may_be_left_out { Ok(earlier) } else { Err(keys.missing("users")) };
     };
     match &entry.node.value {
         Value::Table(_) => online_by_group(keys, &earlier, groups),

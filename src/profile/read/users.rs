@@ -95,7 +95,7 @@ pub(in crate::profile) fn read(
     let name = read_name(&mut keys, alone);
     let count = keys.take::<u32>("count");
     let auth = keys.take::<Auth>("auth").map(|list| list.0);
-    let domain = target.map_or("localhost", |target| target.domain.as_str());
+    let domain = target.map(|target| target.domain.as_str());
     let (accounts, accounts_place) =
         read_accounts(&mut keys, count.ok(), auth.as_deref().ok(), domain, library);
     let graph = keys.take::<Graph>("graph");
@@ -105,6 +105,7 @@ pub(in crate::profile) fn read(
     if let (Ok(auth), Ok(allowed)) = (&auth, plain_without_tls) {
         check_some_login_is_possible(&keys, target, auth, allowed)?;
     }
+    keys.all_known()?;
     let group = Group {
         name: name?,
         first: 0,
@@ -183,13 +184,15 @@ fn read_accounts(
     keys: &mut Keys<'_>,
     count: Option<u32>,
     auth: Option<&[Mechanism]>,
-    domain: &str,
+    domain: Option<&str>,
     library: &Library<'_>,
 ) -> (Result<Accounts, Reported>, Place) {
     let from_file = keys.has("accounts_file");
     let key = if from_file { "accounts_file" } else { "jid" };
     let place = keys.place_of(key);
-    let accounts = if auth == Some(&[Mechanism::Anonymous]) {
+    let accounts = if keys.is_misspelt("accounts_file") {
+        Err(Reported::new())
+    } else if auth == Some(&[Mechanism::Anonymous]) {
         no_accounts(keys)
     } else if from_file {
         accounts_in_file(keys, count, domain, library)
@@ -212,7 +215,7 @@ fn no_accounts(keys: &Keys<'_>) -> Result<Accounts, Reported> {
 fn accounts_in_file(
     keys: &mut Keys<'_>,
     count: Option<u32>,
-    domain: &str,
+    domain: Option<&str>,
     library: &Library<'_>,
 ) -> Result<Accounts, Reported> {
     if let Some(key) = ["jid", "password"].into_iter().find(|&key| keys.has(key)) {
@@ -235,7 +238,11 @@ fn accounts_in_file(
     Ok(Accounts::File { path, rows })
 }
 
-fn accounts_by_pattern(keys: &mut Keys<'_>, count: Option<u32>, domain: &str) -> Result<Accounts, Reported> {
+fn accounts_by_pattern(
+    keys: &mut Keys<'_>,
+    count: Option<u32>,
+    domain: Option<&str>,
+) -> Result<Accounts, Reported> {
     if !keys.has("jid") && !keys.has("password") {
         return Err(keys.missing("jid"));
     }
@@ -248,13 +255,13 @@ fn accounts_by_pattern(keys: &mut Keys<'_>, count: Option<u32>, domain: &str) ->
     Ok(Accounts::Pattern { local: local?, password: password? })
 }
 
-fn read_jid(keys: &mut Keys<'_>, count: Option<u32>, domain: &str) -> Result<Pattern, Reported> {
+fn read_jid(keys: &mut Keys<'_>, count: Option<u32>, domain: Option<&str>) -> Result<Pattern, Reported> {
     let text: String = keys.take("jid")?;
     let text = placeholders(&text, domain).map_err(|wrong| keys.refuse("jid", wrong))?;
     jid_pattern(&text, count, domain).map_err(|wrong| keys.refuse("jid", wrong))
 }
 
-fn jid_pattern(text: &str, count: Option<u32>, domain: &str) -> Result<Pattern, Wrong> {
+fn jid_pattern(text: &str, count: Option<u32>, domain: Option<&str>) -> Result<Pattern, Wrong> {
     let Some((local, at)) = text.split_once('@') else {
         let wrong = Wrong::new(format!("must be an address, not \"{}\"", shorten(text)));
         return Err(wrong.help(format!("write \"{}@{{domain}}\"", shorten(text))));
@@ -262,7 +269,7 @@ fn jid_pattern(text: &str, count: Option<u32>, domain: &str) -> Result<Pattern, 
     if at.contains('/') {
         return Err(Wrong::new("must have no resource").help("every session takes one of its own"));
     }
-    if !at.eq_ignore_ascii_case(domain) {
+    if let Some(domain) = domain.filter(|domain| !at.eq_ignore_ascii_case(domain)) {
         let wrong =
             Wrong::new(format!("must be at the target's domain \"{domain}\", not at \"{}\"", shorten(at)));
         return Err(wrong.help("write {domain} after the @"));
@@ -282,9 +289,9 @@ fn bad_placeholder() -> Wrong {
     Wrong::new("has a placeholder nobody knows").help("known are {n}, which counts from 0, and {domain}")
 }
 
-/// Replaces `{domain}` and refuses any placeholder but `{n}`.
-fn placeholders(text: &str, domain: &str) -> Result<String, Wrong> {
-    let text = text.replace("{domain}", domain);
+/// Replaces `{domain}` (by anything valid, where it could not be read) and refuses any placeholder but `{n}`.
+fn placeholders(text: &str, domain: Option<&str>) -> Result<String, Wrong> {
+    let text = text.replace("{domain}", domain.unwrap_or("localhost"));
     let mut rest = text.as_str();
     while let Some((_, inside)) = rest.split_once('{') {
         let (name, behind) = inside.split_once('}').ok_or_else(|| Wrong::new("has a { without a }"))?;

@@ -7,6 +7,9 @@ use crate::report::html::markup::{Markup, length};
 use crate::report::summary::quantity;
 use crate::results::Unit;
 
+/// A stretch narrower than this has no room for its number.
+const ROOM: f64 = 18.0;
+
 /// One bar.
 pub struct Bar {
     /// What stands before it.

@@ -41,9 +41,6 @@ const LAG: &str = "How late the generator was at worst, of the operations intend
 const TURNS: &str =
     "The longest turn of any worker that ended in each second: while one lasts nothing is read";
 
-/// How a level is shown.
-type Show = fn(u64) -> String;
-
 type Pick = fn(&Series) -> &Vec<Option<u64>>;
 
 fn times(context: &Context<'_>, id: &str, title: &str, caption: &str, pick: Pick) -> Option<Figure> {
@@ -157,10 +154,13 @@ fn threads(page: &mut Markup, run: &Run) {
     }
 }
 
+/// A name, its gauge, and how its numbers are shown.
+type Level = (&'static str, Gauge, fn(u64) -> String);
+
 fn levels(page: &mut Markup, run: &Run) {
     let generator = &run.result.generator;
     let bytes = |level: u64| ByteCount(level).to_string();
-    let rows: [(&str, Gauge, Show); 5] = [
+    let rows: [Level; 5] = [
         ("memory", generator.memory_bytes, bytes),
         ("descriptors", generator.descriptors, show_count),
         ("ports", generator.ports, show_count),

@@ -1,0 +1,191 @@
+//! `ab`: one profile against two servers in turns, and the comparison of the two.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::activity::Activity;
+use crate::cli::compare::code_of as compare_code;
+use crate::cli::live::LiveAddress;
+use crate::cli::run::{RunArgs, listen_for_signals, repeat, seed, stamp, stem};
+use crate::cli::runs::conduct::{Series, conclude, conduct, prepare_folder};
+use crate::cli::runs::{Planned, RUNS_MAX, Settle, Side, interleaved};
+use crate::cli::{Failure, confirm, load, terminal};
+use crate::clock::WallTime;
+use crate::compare::{self, Gate, Options, Run, Topic};
+use crate::engine::exit::{self, ExitCode};
+use crate::profile::Profile;
+use crate::units::Offset;
+
+/// `xmpp-bench ab`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The sides take turns, A B B A A B …, so that what drifts meets both alike; the runs of a pair share their seed. \
+    Seven pairs are the fewest by which a difference in three measures can be told from chance with the pairs made use of.\n\n\
+    Examples:\n  \
+    xmpp-bench ab quickstart --a xmpp://127.0.0.1:5222 --b xmpp://127.0.0.1:5322 --set target.ca_file=ca.pem\n  \
+    xmpp-bench ab my.toml --a xmpp://old:5222 --b xmpp://new:5222 --b-set target.ca_file=new.pem --out upgrade\n  \
+    xmpp-bench ab my.toml --a xmpp://old:5222 --b xmpp://new:5222 --repeat 10 --gate 'message.delivery.p99 <= +10%'\n  \
+    xmpp-bench ab quickstart --a loopback: --b loopback: --b-fault delay=2ms --repeat 5"
+)]
+pub(super) struct AbArgs {
+    /// A profile: a TOML file, or the name of a shipped one (see `profile list`).
+    profile: String,
+    /// The target of side A, what is compared with.
+    #[arg(long, value_name = "URL")]
+    a: String,
+    /// The target of side B, what is compared.
+    #[arg(long, value_name = "URL")]
+    b: String,
+    /// Change a key of the profile on both sides; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Change a key under `target` or `observe` on side A; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    a_set: Vec<String>,
+    /// Change a key under `target` or `observe` on side B; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    b_set: Vec<String>,
+    /// Faults of the embedded server on side A (`delay=5ms`), for --a loopback:.
+    #[arg(long, value_name = "FAULTS")]
+    a_fault: Option<String>,
+    /// Faults of the embedded server on side B, for --b loopback:.
+    #[arg(long, value_name = "FAULTS")]
+    b_fault: Option<String>,
+    /// So many pairs of runs.
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(RUNS_MAX / 2)))]
+    repeat: u16,
+    /// How long the servers are left alone between two runs [default: 5s].
+    #[arg(long, value_name = "DURATION")]
+    settle: Option<Settle>,
+    /// The seed before the first: pair n has seed + n.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// What must hold of side B against side A (`message.delivery.p99 <= +10%`); may be repeated. See `compare`.
+    #[arg(long, value_name = "GATE")]
+    gate: Vec<String>,
+    /// Mark these differences between runs instead of refusing to compare them: profile, host, verdict.
+    #[arg(long, value_delimiter = ',', value_name = "WHAT")]
+    allow: Vec<Topic>,
+    /// The folder for the results [default: NAME-ab-TIME in this folder].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Do not ask before putting load on targets that are not on this machine.
+    #[arg(long, short)]
+    yes: bool,
+    /// No progress.
+    #[arg(long, short)]
+    quiet: bool,
+    /// Serve a page to watch the run under way by, and its metrics for Prometheus at /metrics.
+    #[arg(long, value_name = "ADDRESS")]
+    live: Option<LiveAddress>,
+    /// Worker threads [default: one per CPU, one fewer if the server is on this machine].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    workers: Option<u16>,
+}
+
+pub(super) fn run(args: &AbArgs) -> Result<u8, Failure> {
+    let options = options(args)?;
+    let sides = [side(args, Side::A)?, side(args, Side::B)?];
+    let profiles = [load_side(&sides[0])?, load_side(&sides[1])?];
+    let runs = 2 * u32::from(args.repeat);
+    confirm::confirm_runs(&[&profiles[0], &profiles[1]], runs, args.yes)?;
+    let now = WallTime::now();
+    let folder = args
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("{}-ab-{}", stem(&args.profile), stamp(now))));
+    prepare_folder(&folder)?;
+    let commands = listen_for_signals()?;
+    let words: [Vec<OsString>; 2] = sides.map(|side| repeat::words(&side));
+    let series = Series {
+        planned: interleaved(seed(args.seed, &profiles[0], now), args.repeat.into(), &folder),
+        words: &|planned: &Planned| words[usize::from(planned.side == Some(Side::B))].clone(),
+        plan: profiles[0].end_of_phases().since(Offset::ZERO),
+        settle: args.settle.unwrap_or(Settle::USUAL).0,
+        quiet: args.quiet,
+        json: false,
+    };
+    let mut outcome = conduct(&series, &commands)?;
+    if outcome.is_whole {
+        outcome.reasons.extend(compare_sides(&series.planned, options)?);
+    }
+    terminal::print(&hint(&folder))?;
+    conclude(outcome.reasons, false)
+}
+
+/// Compares the sides and prints what came of it; what speaks for an exit code is returned.
+fn compare_sides(planned: &[Planned], options: Options) -> Result<Vec<(ExitCode, String)>, Failure> {
+    let side = |side| -> Result<Vec<Run>, Failure> {
+        let own = planned.iter().filter(|one| one.side == Some(side));
+        own.map(|one| Run::read(&one.out).map_err(|error| Failure::usage(error.to_string()))).collect()
+    };
+    match compare::compare(&side(Side::A)?, &side(Side::B)?, &options) {
+        Ok(comparison) => {
+            let style = terminal::style();
+            terminal::print(&format!("\n{}", comparison.text(style.width, style.colour)))?;
+            let reasons = comparison.exit.reasons.into_iter();
+            Ok(reasons.map(|reason| (exit::code_of(reason.code), reason.reason)).collect())
+        }
+        Err(error) => {
+            terminal::say(&format!("not compared: {error}"));
+            Ok(vec![(compare_code(&error), "the sides were not compared".to_owned())])
+        }
+    }
+}
+
+fn options(args: &AbArgs) -> Result<Options, Failure> {
+    let gate =
+        |text: &String| text.parse::<Gate>().map_err(|error| Failure::usage(format!("--gate: {error}")));
+    let gates = args.gate.iter().map(gate).collect::<Result<_, _>>()?;
+    Ok(Options { gates, allow: args.allow.clone(), ..Options::default() })
+}
+
+/// How to come back to it.
+fn hint(folder: &Path) -> String {
+    let folder = folder.display();
+    format!("\nThe comparison again: xmpp-bench compare {folder}/a-*.json --with {folder}/b-*.json\n")
+}
+
+/// The command line of a side's runs.
+fn side(args: &AbArgs, side: Side) -> Result<RunArgs, Failure> {
+    let (target, own, fault) = match side {
+        Side::A => (&args.a, &args.a_set, &args.a_fault),
+        Side::B => (&args.b, &args.b_set, &args.b_fault),
+    };
+    for set in own {
+        // Anything else would ask the two for different loads.
+        if !["target.", "observe."].iter().any(|table| set.trim_start().starts_with(table)) {
+            return Err(Failure::usage(format!(
+                "--{}-set {set}: the sides may differ under `target` and `observe` only; what both are asked for is changed with --set",
+                side.as_str()
+            )));
+        }
+    }
+    Ok(RunArgs {
+        profile: args.profile.clone(),
+        set: args.set.iter().chain(own).cloned().collect(),
+        target: Some(target.clone()),
+        fault: fault.clone(),
+        workers: args.workers,
+        live: args.live,
+        quiet: args.quiet,
+        seed: None,
+        out: None,
+        repeat: None,
+        settle: None,
+        json: false,
+        yes: true,
+        truth: None,
+        socket_buffer: None,
+        part: None,
+        warned: false,
+    })
+}
+
+fn load_side(side: &RunArgs) -> Result<Arc<Profile<Activity>>, Failure> {
+    load::profile(&side.profile, &crate::cli::run::overrides(side)).map(Arc::new)
+}

@@ -1,0 +1,283 @@
+//! Whether runs may be laid beside each other: every difference is named, and those that would make the numbers a comparison
+//! of something else are refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use super::outcome::Difference;
+use super::run::Run;
+use super::show::clean;
+use crate::results::{Profile, VerdictState};
+
+/// What runs may differ in so that they are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// What was asked: the profile but for its target and objectives, and what the command line changed.
+    Profile,
+    /// The machine the generator ran on.
+    Host,
+    /// A verdict by which the numbers do not say how the server answered the load.
+    Verdict,
+}
+
+impl Topic {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Profile, Self::Host, Self::Verdict];
+
+    /// The word on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Host => "host",
+            Self::Verdict => "verdict",
+        }
+    }
+}
+
+impl FromStr for Topic {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.iter().find(|topic| topic.as_str() == text).copied();
+        known.ok_or_else(|| format!("`{text}` is none of profile, host, verdict"))
+    }
+}
+
+/// Why runs are not compared.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Refusal {
+    /// Each difference, in one line.
+    pub reasons: Vec<String>,
+    /// What they are about.
+    pub topics: Vec<Topic>,
+    /// Whether all there is against it is that measurements cannot be trusted.
+    pub untrustworthy: bool,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "these runs are not comparable:")?;
+        for reason in &self.reasons {
+            write!(f, "\n  {reason}")?;
+        }
+        if self.topics.is_empty() {
+            return Ok(());
+        }
+        let words: Vec<_> = self.topics.iter().map(|topic| topic.as_str()).collect();
+        write!(
+            f,
+            "\ncompare runs of one profile from one machine, or mark this instead: --allow {}",
+            words.join(",")
+        )
+    }
+}
+
+/// Every difference that is marked; refused are those nobody allowed.
+pub(super) fn check(base: &[Run], new: &[Run], allow: &[Topic]) -> Result<Vec<Difference>, Refusal> {
+    let all: Vec<&Run> = base.iter().chain(new).collect();
+    let twice = counted_twice(&all);
+    if !twice.is_empty() {
+        return Err(Refusal { reasons: twice, topics: Vec::new(), untrustworthy: false });
+    }
+    let first = all[0];
+    let mut grave: Vec<(Topic, String)> = Vec::new();
+    grave.extend(
+        gathered(&all, |run| profile_difference(&first.profile, &run.profile)).map(|it| (Topic::Profile, it)),
+    );
+    grave.extend(gathered(&all, |run| host_difference(first, run)).map(|it| (Topic::Host, it)));
+    grave.extend(gathered(&all, unfit).map(|it| (Topic::Verdict, it)));
+    let (allowed, refused): (Vec<_>, Vec<_>) =
+        grave.into_iter().partition(|(topic, _)| allow.contains(topic));
+    if !refused.is_empty() {
+        let topics: BTreeSet<Topic> = refused.iter().map(|(topic, _)| *topic).collect();
+        let untrustworthy = topics.iter().eq([&Topic::Verdict]);
+        let reasons = refused.into_iter().map(|(_, reason)| reason).collect();
+        return Err(Refusal { reasons, topics: topics.into_iter().collect(), untrustworthy });
+    }
+    let allowed = allowed
+        .into_iter()
+        .map(|(topic, what)| Difference { what: clean(&what), allowed: Some(topic.as_str().to_owned()) });
+    let marked = marks(base, new).into_iter().map(|what| Difference { what: clean(&what), allowed: None });
+    Ok(allowed.chain(marked).collect())
+}
+
+/// The same run in two files, or one file twice, is one run.
+fn counted_twice(all: &[&Run]) -> Vec<String> {
+    let mut seen: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    let mut found = Vec::new();
+    for run in all {
+        if let Some(other) = seen.insert((&run.id, &run.started), &run.name) {
+            found.push(format!("run: {} and {} are one run; count it once", clean(other), clean(&run.name)));
+        }
+    }
+    found
+}
+
+/// The same said of several runs, once, with whom it is said of.
+fn gathered<'a>(all: &[&'a Run], say: impl Fn(&'a Run) -> Option<String>) -> impl Iterator<Item = String> {
+    let mut said: Vec<(String, Vec<&str>)> = Vec::new();
+    for run in all {
+        let Some(what) = say(run) else { continue };
+        match said.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, names)) => names.push(&run.name),
+            None => said.push((what, vec![&run.name])),
+        }
+    }
+    let line = |(what, names): (String, Vec<&str>)| format!("{} ({})", clean(&what), clean(&listed(&names)));
+    said.into_iter().map(line).collect::<Vec<_>>().into_iter()
+}
+
+fn listed(names: &[&str]) -> String {
+    match names {
+        [one] => (*one).to_owned(),
+        [one, other] => format!("{one}, {other}"),
+        [one, .., last] => format!("{one} … {last}, {} files", names.len()),
+        [] => String::new(),
+    }
+}
+
+/// What an asked-for load does not depend on.
+const NOT_LOAD: [&str; 3] = ["target", "slo", "observe"];
+
+fn profile_difference(first: &Profile, other: &Profile) -> Option<String> {
+    let (one, two) = (keys_of(&first.text), keys_of(&other.text));
+    let overrides = |profile: &Profile| -> BTreeSet<String> {
+        let is_load = |text: &&String| !NOT_LOAD.iter().any(|table| text.starts_with(&format!("{table}.")));
+        profile.overrides.iter().filter(is_load).cloned().collect()
+    };
+    let keys: BTreeSet<&String> = one.keys().chain(two.keys()).collect();
+    let differing = keys.into_iter().filter(|key| one.get(*key) != two.get(*key));
+    let value = |map: &BTreeMap<String, String>, key: &String| {
+        map.get(key).cloned().unwrap_or_else(|| "not set".into())
+    };
+    let mut found: Vec<String> = differing
+        .map(|key| format!("{key}: {} here, {} in the base", value(&two, key), value(&one, key)))
+        .collect();
+    let (one, two) = (overrides(first), overrides(other));
+    found.extend(two.difference(&one).map(|text| format!("--set {text}")));
+    found.extend(one.difference(&two).map(|text| format!("without --set {text}")));
+    if found.is_empty() {
+        return None;
+    }
+    let more = found.len().saturating_sub(NAMED_MAX);
+    found.truncate(NAMED_MAX);
+    let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
+    Some(format!("profile {}{rest}", found.join("; ")))
+}
+
+/// More differing keys are counted, not named.
+const NAMED_MAX: usize = 5;
+const VALUE_MAX: usize = 60;
+
+/// A profile's keys and values, flat, but for what load does not depend on. A text that is no TOML stands for itself.
+fn keys_of(text: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    match text.parse::<toml::Table>() {
+        Ok(table) => {
+            for (key, value) in table.iter().filter(|(key, _)| !NOT_LOAD.contains(&key.as_str())) {
+                flatten(key, value, &mut found);
+            }
+        }
+        Err(_) => {
+            found.insert("text".to_owned(), text.to_owned());
+        }
+    }
+    found
+}
+
+fn flatten(path: &str, value: &toml::Value, found: &mut BTreeMap<String, String>) {
+    match value {
+        toml::Value::Table(table) => {
+            table.iter().for_each(|(key, value)| flatten(&format!("{path}.{key}"), value, found));
+        }
+        toml::Value::Array(all) => {
+            all.iter()
+                .enumerate()
+                .for_each(|(index, value)| flatten(&format!("{path}.{index}"), value, found));
+        }
+        value => {
+            found.insert(path.to_owned(), value.to_string().chars().take(VALUE_MAX).collect());
+        }
+    }
+}
+
+fn host_difference(first: &Run, other: &Run) -> Option<String> {
+    let (one, two) = (&first.host, &other.host);
+    let model = |host: &crate::results::Host| {
+        host.cpu_model.clone().unwrap_or_else(|| "an unknown processor".to_owned())
+    };
+    let describe = |host: &crate::results::Host| format!("{}, {} × {}", host.system, host.cpus, model(host));
+    (describe(one) != describe(two)).then(|| format!("host: {}, not {}", describe(two), describe(one)))
+}
+
+fn unfit(run: &Run) -> Option<String> {
+    match run.verdict {
+        VerdictState::Valid | VerdictState::ServerLimited => None,
+        state if run.because.is_empty() => Some(format!("verdict: {}", state.as_str())),
+        state => Some(format!("verdict: {} by {}", state.as_str(), run.because.join(", "))),
+    }
+}
+
+/// What a circumstance is called, and how it is read.
+type Mark = (&'static str, fn(&Run) -> String);
+
+/// What does not forbid a comparison but belongs beside it.
+fn marks(base: &[Run], new: &[Run]) -> Vec<String> {
+    let all: Vec<&Run> = base.iter().chain(new).collect();
+    let limited = |run: &Run| {
+        (run.verdict == VerdictState::ServerLimited).then(|| "verdict: server-limited".to_owned())
+    };
+    let mut found: Vec<String> = gathered(&all, limited).collect();
+    let texts: [Mark; 5] = [
+        ("tool", |run| run.tool.clone()),
+        ("kernel", |run| run.host.kernel.clone().unwrap_or_default()),
+        ("memory", |run| {
+            run.host.memory_bytes.map(|bytes| crate::units::ByteCount(bytes).to_string()).unwrap_or_default()
+        }),
+        ("TLS", |run| {
+            run.target.tls.as_ref().map(|tls| format!("{} {}", tls.version, tls.cipher)).unwrap_or_default()
+        }),
+        ("mechanism", |run| run.target.mechanisms_used.keys().cloned().collect::<Vec<_>>().join(" ")),
+    ];
+    for (what, read) in texts {
+        let first = read(all[0]);
+        let say = |run: &Run| {
+            let own = read(run);
+            (own != first).then(|| format!("{what}: {}, not {}", or_none(&own), or_none(&first)))
+        };
+        found.extend(gathered(&all, say));
+    }
+    found.extend(seeds(base, new));
+    found.extend(order(base, new));
+    found
+}
+
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "none" } else { text }
+}
+
+fn seeds(base: &[Run], new: &[Run]) -> Option<String> {
+    let of = |runs: &[Run]| {
+        let mut seeds: Vec<u64> = runs.iter().map(|run| run.seed).collect();
+        seeds.sort_unstable();
+        seeds
+    };
+    (of(base) != of(new)).then(|| {
+        "seeds: the sides ran other plans, so runs are not paired; repeat both with the same seeds".to_owned()
+    })
+}
+
+/// Runs of one side all before the other's: what changed on the machine meanwhile looks like the server's doing.
+fn order(base: &[Run], new: &[Run]) -> Option<String> {
+    let ends = |runs: &[Run]| {
+        let starts = runs.iter().map(|run| run.started.clone());
+        Some((starts.clone().min()?, starts.max()?))
+    };
+    let ((base_first, base_last), (new_first, new_last)) = (ends(base)?, ends(new)?);
+    let apart = base_last < new_first || new_last < base_first;
+    (apart && base.len() + new.len() > 2).then(|| {
+        "order: one side's runs all came before the other's, so whatever else changed meanwhile counts as a difference; take turns"
+            .to_owned()
+    })
+}

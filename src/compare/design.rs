@@ -1,0 +1,56 @@
+//! Which test is made: decided from counts and seeds alone, before a value is looked at.
+
+use std::collections::BTreeMap;
+
+use super::outcome::{Method, RunsNeeded, TestKind};
+use super::run::Run;
+use crate::stats::family::runs_needed;
+use crate::stats::rank::Design;
+
+/// Pairs by seed where every seed stands on both sides and signed ranks can carry the corrected family; else without pairs
+/// where that can; else the one that comes nearest, which then can claim nothing.
+pub(super) fn choose(base: &[Run], new: &[Run], family: usize, alpha: f64) -> Method {
+    let level = alpha / family.max(1) as f64;
+    let pairs = pairs(base, new);
+    let paired = Design::Paired { pairs: base.len() };
+    let unpaired = Design::Unpaired { base: base.len(), new: new.len() };
+    let can = |design: Design| design.least_p(true) <= level;
+    let is_paired =
+        pairs.is_some() && (can(paired) || !can(unpaired) && paired.least_p(true) <= unpaired.least_p(true));
+    let design = if is_paired { paired } else { unpaired };
+    let needed = |design| runs_needed(design, family, alpha, true);
+    Method {
+        test: if is_paired { TestKind::SignedRank } else { TestKind::MannWhitney },
+        base_runs: base.len(),
+        new_runs: new.len(),
+        exact: design.is_exact(),
+        alpha,
+        family,
+        least_p: design.least_p(true),
+        needed_p: level,
+        reachable: can(design),
+        runs_needed: RunsNeeded {
+            paired: needed(|runs| Design::Paired { pairs: runs }),
+            unpaired: needed(|runs| Design::Unpaired { base: runs, new: runs }),
+        },
+        pairs: pairs.filter(|_| is_paired).unwrap_or_default(),
+    }
+}
+
+impl Method {
+    /// Whether one side has a single run: then nothing at all is known of how runs differ from each other.
+    pub(super) fn is_single(&self) -> bool {
+        self.base_runs.min(self.new_runs) == 1
+    }
+}
+
+/// Which base run each new run belongs to, by seed; `None` where a seed stands on one side only, or twice on one.
+fn pairs(base: &[Run], new: &[Run]) -> Option<Vec<usize>> {
+    let by_seed: BTreeMap<u64, usize> =
+        base.iter().enumerate().map(|(index, run)| (run.seed, index)).collect();
+    let mut pairs: Vec<usize> = new.iter().filter_map(|run| by_seed.get(&run.seed).copied()).collect();
+    let found = pairs.clone();
+    pairs.sort_unstable();
+    pairs.dedup();
+    (by_seed.len() == base.len() && new.len() == base.len() && pairs.len() == base.len()).then_some(found)
+}

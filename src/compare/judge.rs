@@ -1,0 +1,255 @@
+//! Every measure, tested and judged.
+
+use std::collections::BTreeSet;
+
+use super::Options;
+use super::measure::{Measure, Sense, Unit};
+use super::outcome::{Family, Interval, IntervalKind, Judgement, Method, Row, TestKind, Unremarkable};
+use super::run::Run;
+use super::within;
+use crate::results::Extended;
+use crate::stats::family::{Held, holm};
+use crate::stats::rank::{Scale, ShiftTest};
+
+/// Two sides and how they are compared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sides<'a> {
+    pub(super) base: &'a [Run],
+    pub(super) new: &'a [Run],
+    pub(super) method: &'a Method,
+    pub(super) options: &'a Options,
+    pub(super) drawn: &'a within::Drawn,
+}
+
+/// The values of a measure on both sides; for pairs the base in the order of the new side.
+pub(super) struct Values {
+    pub(super) base: Vec<f64>,
+    pub(super) new: Vec<f64>,
+}
+
+/// All measures, primary ones first, and those nothing is said of.
+pub(super) fn rows(
+    sides: &Sides<'_>,
+    primary: &[Measure],
+    known: &BTreeSet<Measure>,
+) -> (Vec<Row>, Unremarkable) {
+    let tested: Vec<Tested<'_>> = primary.iter().map(|measure| Tested::new(sides, measure)).collect();
+    let p_values: Vec<Option<f64>> = tested.iter().map(|one| one.p).collect();
+    let held = holm(&p_values, sides.options.alpha);
+    let mut rows: Vec<Row> =
+        tested.iter().zip(held).map(|(one, held)| one.row(sides, Family::Primary, held)).collect();
+    let mut unremarkable = Unremarkable::default();
+    for measure in known.iter().filter(|measure| !primary.contains(measure)) {
+        match remark(sides, measure) {
+            Remark::Row => {
+                let one = Tested::new(sides, measure);
+                let held = holm(&[one.p], sides.options.alpha)[0];
+                rows.push(one.row(sides, Family::Exploratory, held));
+            }
+            Remark::Dull => unremarkable.alike.push(measure.to_string()),
+            Remark::Unsupported => unremarkable.unsupported.push(measure.to_string()),
+        }
+    }
+    (rows, unremarkable)
+}
+
+enum Remark {
+    Row,
+    Dull,
+    Unsupported,
+}
+
+fn remark(sides: &Sides<'_>, measure: &Measure) -> Remark {
+    let mut values = sides.all().filter_map(|run| run.value(measure)).peekable();
+    if values.peek().is_none() {
+        return Remark::Unsupported;
+    }
+    let values: Vec<f64> = values.collect();
+    // What completed wholly in every run is as unremarkable as what never went wrong.
+    let dull = if measure.sense() == Sense::HigherIsBetter { 1.0 } else { 0.0 };
+    let is_dull = match measure.unit() {
+        Unit::Share => values.iter().all(|value| (value - dull).abs() <= 0.0),
+        Unit::PerSecond => is_alike(&values),
+        Unit::Micros | Unit::Processors => false,
+    };
+    if is_dull { Remark::Dull } else { Remark::Row }
+}
+
+/// Within a hundredth of each other: rates that are as the plan has them.
+fn is_alike(values: &[f64]) -> bool {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(0.0, f64::max);
+    high <= low * 1.01
+}
+
+impl Sides<'_> {
+    fn all(&self) -> impl Iterator<Item = &Run> {
+        self.base.iter().chain(self.new)
+    }
+
+    /// A measure's values, if every run has one.
+    pub(super) fn values(&self, measure: &Measure) -> Option<Values> {
+        let read = |run: &Run| run.value(measure);
+        let base: Vec<f64> = self.base.iter().map(read).collect::<Option<_>>()?;
+        let new = self.new.iter().map(read).collect::<Option<_>>()?;
+        let base = match self.method.test {
+            TestKind::SignedRank => self.method.pairs.iter().map(|&index| base[index]).collect(),
+            TestKind::MannWhitney => base,
+        };
+        Some(Values { base, new })
+    }
+
+    /// The test of a measure on a scale.
+    pub(super) fn test(&self, values: &Values, scale: Scale) -> ShiftTest {
+        let make = match self.method.test {
+            TestKind::SignedRank => ShiftTest::paired,
+            TestKind::MannWhitney => ShiftTest::unpaired,
+        };
+        make(&values.base, &values.new, scale)
+    }
+
+    /// The files that lack a measure.
+    pub(super) fn lacking(&self, measure: &Measure) -> Vec<&str> {
+        self.all().filter(|run| run.value(measure).is_none()).map(|run| run.name.as_str()).collect()
+    }
+}
+
+struct Tested<'a> {
+    measure: &'a Measure,
+    test: Option<ShiftTest>,
+    p: Option<f64>,
+}
+
+impl<'a> Tested<'a> {
+    fn new(sides: &Sides<'_>, measure: &'a Measure) -> Self {
+        let values = sides.values(measure);
+        let test = values.map(|values| sides.test(&values, measure.unit().scale()));
+        // One run a side: there is nothing runs could be ranked among.
+        let p = test.as_ref().filter(|_| !sides.method.is_single()).map(|test| test.p_two_sided(0.0));
+        Self { measure, test, p }
+    }
+
+    fn row(&self, sides: &Sides<'_>, family: Family, held: Held) -> Row {
+        let scale = self.measure.unit().scale();
+        let shift = self.test.as_ref().and_then(ShiftTest::estimate);
+        let read = |runs: &[Run]| runs.iter().map(|run| run.value(self.measure)).collect::<Vec<_>>();
+        let (base, new) = (read(sides.base), read(sides.new));
+        let is_significant = self.p.is_some() && held.rejected;
+        let interval = self.interval(sides, held.level, shift);
+        let judgement = self.judgement(sides, shift, held);
+        Row {
+            measure: self.measure.to_string(),
+            unit: self.measure.unit(),
+            sense: self.measure.sense(),
+            family,
+            base: median(&base),
+            new: median(&new),
+            base_runs: base.into_iter().map(extended).collect(),
+            new_runs: new.into_iter().map(extended).collect(),
+            change: extended(shift.map(|shift| change(shift, scale))),
+            note: self.note(sides, judgement, interval, family),
+            interval,
+            p: self.p,
+            p_adjusted: self.p.filter(|_| family == Family::Primary).map(|_| held.adjusted),
+            significant: is_significant,
+            judgement,
+        }
+    }
+
+    /// Between runs, at the level the test's p was held to, or the nearest these runs can give; of single runs within them.
+    fn interval(&self, sides: &Sides<'_>, level: f64, shift: Option<f64>) -> Option<Interval> {
+        let test = self.test.as_ref()?;
+        let scale = self.measure.unit().scale();
+        if sides.method.is_single() {
+            let (low, high) = within::interval(sides, self.measure, shift?)?;
+            return Some(interval(IntervalKind::WithinRun, 0.95, low, high, scale));
+        }
+        let level = level.max(test.design().least_p(true));
+        let found = test.interval(level);
+        Some(interval(IntervalKind::BetweenRuns, 1.0 - level, found.low, found.high, scale))
+    }
+
+    fn judgement(&self, sides: &Sides<'_>, shift: Option<f64>, held: Held) -> Judgement {
+        let (Some(_), Some(test)) = (self.p, &self.test) else { return Judgement::CannotSay };
+        if test.design().least_p(true) > held.level {
+            return Judgement::CannotSay;
+        }
+        let Some(shift) = shift.filter(|_| held.rejected) else { return Judgement::NoDifferenceShown };
+        let effect = sides.options.min_effect;
+        let change = change(shift, self.measure.unit().scale());
+        let smallest = match self.measure.unit().scale() {
+            Scale::Ratio => effect.relative,
+            Scale::Difference => effect.points,
+        };
+        if change.abs() < smallest {
+            return Judgement::Trifle;
+        }
+        let is_less = change < 0.0;
+        if is_less == (self.measure.sense() == Sense::LowerIsBetter) {
+            Judgement::Better
+        } else {
+            Judgement::Worse
+        }
+    }
+
+    fn note(
+        &self,
+        sides: &Sides<'_>,
+        judgement: Judgement,
+        interval: Option<Interval>,
+        family: Family,
+    ) -> String {
+        if self.test.is_none() {
+            let lacking = sides.lacking(self.measure);
+            let files = if lacking.len() == 1 { "file" } else { "files" };
+            return format!(
+                "too few observations, or not measured, in {} {files}: {}",
+                lacking.len(),
+                lacking[0]
+            );
+        }
+        match interval {
+            Some(within) if within.kind == IntervalKind::WithinRun => {
+                let is_beyond =
+                    within.low.is_some_and(|low| low > 0.0) || within.high.is_some_and(|high| high < 0.0);
+                let text = if is_beyond { "differs beyond" } else { "differs by no more than" };
+                format!("{text} within-run noise; run-to-run noise unknown")
+            }
+            None if sides.method.is_single() => "run-to-run noise unknown".to_owned(),
+            _ if judgement == Judgement::CannotSay && family == Family::Exploratory => {
+                "too few runs".to_owned()
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+fn interval(kind: IntervalKind, confidence: f64, low: f64, high: f64, scale: Scale) -> Interval {
+    let end = |shift: f64| shift.is_finite().then(|| change(shift, scale));
+    Interval { kind, confidence, low: end(low), high: end(high) }
+}
+
+/// A shift as people say it: relative, of shares the difference.
+pub(super) fn change(shift: f64, scale: Scale) -> f64 {
+    match scale {
+        Scale::Ratio => shift.exp_m1(),
+        Scale::Difference => shift,
+    }
+}
+
+pub(super) fn extended(value: Option<f64>) -> Extended<f64> {
+    match value {
+        Some(f64::INFINITY) => Extended::Infinite,
+        Some(value) if value.is_finite() => Extended::Finite(value),
+        None | Some(_) => Extended::Unsupported,
+    }
+}
+
+/// The median of what is there; unsupported where anything is missing.
+fn median(values: &[Option<f64>]) -> Extended<f64> {
+    let all: Option<Vec<f64>> = values.iter().copied().collect();
+    let Some(mut all) = all.filter(|all| !all.is_empty()) else { return Extended::Unsupported };
+    all.sort_by(f64::total_cmp);
+    let (low, high) = (all[(all.len() - 1) / 2], all[all.len() / 2]);
+    extended(Some(if low.total_cmp(&high).is_eq() { low } else { f64::midpoint(low, high) }))
+}

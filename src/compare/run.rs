@@ -1,0 +1,248 @@
+//! One run, reduced to what a comparison needs: its circumstances, its measures, and its seconds.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::measure::{self, Figure, GENERATOR, Measure, SERVER};
+use crate::results::file::{self, ReadError};
+use crate::results::{Host, OperationSeries, Phase, Profile, RunResult, Target, VerdictState};
+use crate::sample::LedgerKind;
+use crate::stats::blocks::Intervals;
+
+/// A run, read for comparing.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The file it comes from, or a name for it.
+    pub name: String,
+    /// What the run calls itself.
+    pub(super) id: String,
+    pub(super) started: String,
+    pub(super) seed: u64,
+    pub(super) verdict: VerdictState,
+    /// The predicates that speak for the verdict, where it is not valid.
+    pub(super) because: Vec<String>,
+    pub(super) tool: String,
+    pub(super) profile: Profile,
+    pub(super) host: Host,
+    pub(super) target: Target,
+    values: BTreeMap<Measure, f64>,
+    /// Measures with too few observations for a number.
+    unsupported: Vec<Measure>,
+    seconds: BTreeMap<String, Seconds>,
+}
+
+/// An operation's measured intervals.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seconds {
+    /// Response times.
+    pub(super) times: Intervals,
+    /// Asked, completed by intention, done, errors, unsent, per interval.
+    pub(super) asked: Vec<f64>,
+    pub(super) done_by_intended: Vec<f64>,
+    pub(super) done: Vec<f64>,
+    pub(super) errors: Vec<f64>,
+    pub(super) unsent: Vec<f64>,
+    /// Length of an interval, seconds.
+    pub(super) length: u32,
+}
+
+impl Run {
+    /// Reads a result, or the journal a killed run left.
+    pub fn read(path: &Path) -> Result<Self, ReadError> {
+        Ok(Self::of(&path.to_string_lossy(), &file::read(path)?))
+    }
+
+    /// From a result at hand; `name` is what it is called in what a person reads.
+    pub fn of(name: &str, result: &RunResult) -> Self {
+        let (values, unsupported) = measures(result);
+        let evidence = result.verdict.evidence.iter().filter(|one| one.state == result.verdict.state);
+        Self {
+            name: name.to_owned(),
+            id: result.run_id.clone(),
+            started: result.started.clone(),
+            seed: result.seed,
+            verdict: result.verdict.state,
+            because: evidence.map(|one| one.predicate.clone()).collect(),
+            tool: format!("{} {}", result.tool.name, result.tool.version),
+            profile: result.profile.clone(),
+            host: result.host.clone(),
+            target: result.target.clone(),
+            values,
+            unsupported,
+            seconds: seconds(result),
+        }
+    }
+
+    /// What can be compared, those with too few observations included.
+    pub(super) fn measures(&self) -> impl Iterator<Item = &Measure> {
+        self.values.keys().chain(&self.unsupported)
+    }
+
+    pub(super) fn value(&self, measure: &Measure) -> Option<f64> {
+        self.values.get(measure).copied()
+    }
+
+    pub(super) fn has_operation(&self, name: &str) -> bool {
+        self.seconds.contains_key(name)
+    }
+
+    /// The operations its profile plans, in their order.
+    pub(super) fn planned(&self) -> impl Iterator<Item = &String> {
+        self.profile.activities.iter().flat_map(|activity| &activity.operations)
+    }
+
+    pub(super) fn seconds(&self, operation: &str) -> Option<&Seconds> {
+        self.seconds.get(operation)
+    }
+}
+
+fn measures(result: &RunResult) -> (BTreeMap<Measure, f64>, Vec<Measure>) {
+    let mut found = Vec::new();
+    for (name, operation) in whole_operations(result) {
+        for &figure in Figure::OF_OPERATIONS {
+            let value = match figure {
+                // Logins of a ramp are as many a second as the ramp asks for: nothing to compare.
+                Figure::Rate if !is_measured(result, &operation.phases) => continue,
+                Figure::Rate => rate(result, name, &operation.phases),
+                figure => measure::of_operation(figure, &operation.figures),
+            };
+            found.push((Measure::new(name, figure), value));
+        }
+    }
+    for kind in LedgerKind::ALL {
+        let measured = result.phases.iter().filter(|phase| phase.measured);
+        if let Some(loss) = measure::loss(measured.map(|phase| phase.ledger.of(kind))) {
+            found.push((Measure::new(kind.as_str(), Figure::Loss), Some(loss)));
+        }
+    }
+    for subject in [GENERATOR, SERVER] {
+        if let Some(used) = measure::processors(result, subject) {
+            found.push((Measure::new(subject, Figure::Cpu), Some(used)));
+        }
+    }
+    let unsupported =
+        found.iter().filter(|(_, value)| value.is_none()).map(|(measure, _)| measure.clone()).collect();
+    (found.into_iter().filter_map(|(measure, value)| Some((measure, value?))).collect(), unsupported)
+}
+
+/// Operations but for the steps of others (`login.tls` is a step of `login`).
+fn whole_operations(result: &RunResult) -> impl Iterator<Item = (&String, &crate::results::Operation)> {
+    let is_step =
+        |name: &str| name.rsplit_once('.').is_some_and(|(whole, _)| result.operations.contains_key(whole));
+    result.operations.iter().filter(move |(name, _)| !is_step(name))
+}
+
+fn is_measured(result: &RunResult, phases: &[String]) -> bool {
+    let mut named = result.phases.iter().filter(|phase| phases.contains(&phase.name));
+    named.all(|phase| phase.measured)
+}
+
+/// Done per second over the whole seconds of these phases.
+fn rate(result: &RunResult, operation: &str, phases: &[String]) -> Option<f64> {
+    let columns = result.series.operations.get(operation)?;
+    let windows = windows(result, phases);
+    let seconds: usize = windows.iter().map(|(start, end)| end - start).sum();
+    let done = windows.iter().flat_map(|&(start, end)| columns.done.get(start..end).unwrap_or_default());
+    (seconds > 0).then(|| done.map(|&count| count as f64).sum::<f64>() / seconds as f64)
+}
+
+/// First second and end of these phases' whole seconds, as far as the run came: in order, none twice.
+fn windows(result: &RunResult, phases: &[String]) -> Vec<(usize, usize)> {
+    let recorded = result.series.bytes_out.len().min(result.series.seconds as usize) as f64;
+    let until = result.ended_early.as_ref().map_or(recorded, |early| early.at_s.min(recorded));
+    let window = |phase: &Phase| {
+        let (start, end) = (phase.start_s.max(0.0).ceil(), phase.end_s.min(until).max(0.0).floor());
+        (end > start).then_some((start as usize, end as usize))
+    };
+    let named = result.phases.iter().filter(|phase| phases.contains(&phase.name));
+    let mut windows: Vec<(usize, usize)> = named.filter_map(window).collect();
+    windows.sort_unstable();
+    windows.dedup_by(|later, earlier| {
+        let overlap = later.0 < earlier.1;
+        earlier.1 = if overlap { earlier.1.max(later.1) } else { earlier.1 };
+        overlap
+    });
+    windows
+}
+
+fn seconds(result: &RunResult) -> BTreeMap<String, Seconds> {
+    let of = |(name, operation): (&String, &crate::results::Operation)| {
+        let columns = result.series.operations.get(name);
+        let windows = windows(result, &operation.phases);
+        (name.clone(), columns.map(|columns| cut(columns, &windows)).unwrap_or_default())
+    };
+    whole_operations(result).map(of).collect()
+}
+
+/// The columns and histograms of some windows, in intervals of one length: seconds, or where histograms cover more, that.
+fn cut(columns: &OperationSeries, windows: &[(usize, usize)]) -> Seconds {
+    let inside = |second: u32| windows.iter().any(|&(start, end)| (start..end).contains(&(second as usize)));
+    let histograms: Vec<_> = columns.response.iter().filter(|one| inside(one.start_s)).collect();
+    let length = histograms.iter().map(|one| one.length_s).max().unwrap_or(1).max(1);
+    let starts: Vec<usize> = windows
+        .iter()
+        .flat_map(|&(start, end)| {
+            let first = start.next_multiple_of(length as usize);
+            (first..end).step_by(length as usize).filter(move |at| at + length as usize <= end)
+        })
+        .collect();
+    let sums = |column: &[u64]| -> Vec<f64> {
+        let sum = |&at: &usize| column.iter().skip(at).take(length as usize).map(|&count| count as f64).sum();
+        starts.iter().map(sum).collect()
+    };
+    let infinite = |at: &usize| {
+        let sum = |column: &[u64]| {
+            column.iter().skip(*at).take(length as usize).fold(0u64, |a, &b| a.saturating_add(b))
+        };
+        sum(&columns.errors).saturating_add(sum(&columns.unsent))
+    };
+    Seconds {
+        times: attempted(Intervals {
+            infinite: starts.iter().map(infinite).collect(),
+            ..joined(&histograms, &starts, length)
+        }),
+        asked: sums(&columns.asked),
+        done_by_intended: sums(&columns.done_by_intended),
+        done: sums(&columns.done),
+        errors: sums(&columns.errors),
+        unsent: sums(&columns.unsent),
+        length,
+    }
+}
+
+/// The intervals in which anything was attempted: the others say nothing of times.
+fn attempted(all: Intervals) -> Intervals {
+    let kept = all
+        .cells
+        .into_iter()
+        .zip(all.infinite)
+        .filter(|(cells, infinite)| !cells.is_empty() || *infinite > 0);
+    let (cells, infinite) = kept.unzip();
+    Intervals { values: all.values, cells, infinite }
+}
+
+/// Histograms put into intervals, their buckets numbered without gaps.
+fn joined(histograms: &[&crate::results::IntervalHistogram], starts: &[usize], length: u32) -> Intervals {
+    let mut buckets: Vec<u16> =
+        histograms.iter().flat_map(|one| one.buckets.0.iter().map(|&(bucket, _)| bucket)).collect();
+    buckets.sort_unstable();
+    buckets.dedup();
+    let slots: BTreeMap<u16, u32> = buckets.iter().zip(0..).map(|(&bucket, slot)| (bucket, slot)).collect();
+    let mut cells: Vec<BTreeMap<u32, u32>> = vec![BTreeMap::new(); starts.len()];
+    for one in histograms {
+        let own = starts.partition_point(|&start| start <= one.start_s as usize).checked_sub(1);
+        let own = own.filter(|&own| (one.start_s as usize) < starts[own] + length as usize);
+        for &(bucket, count) in own.iter().flat_map(|_| &one.buckets.0) {
+            let cell = cells[own.expect("the loop is empty without one")].entry(slots[&bucket]).or_default();
+            *cell = cell.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        }
+    }
+    let upper = |&bucket: &u16| {
+        (crate::results::histogram::value_of(bucket.saturating_add(1)).saturating_sub(1)) as f64
+    };
+    Intervals {
+        values: buckets.iter().map(upper).collect(),
+        cells: cells.into_iter().map(|cell| cell.into_iter().collect()).collect(),
+        infinite: Vec::new(),
+    }
+}

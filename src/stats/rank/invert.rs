@@ -1,0 +1,86 @@
+//! The shifts at which a rank statistic changes, in order, and searching among them.
+//!
+//! A statistic is constant between neighbouring crossings and takes a value of its own on each. Shifts are therefore asked
+//! about by *place*: exactly on a crossing or in a gap, so that a tie is a tie and not a matter of rounding.
+
+use std::cmp::Ordering;
+
+use super::Side;
+
+/// A shift, by where it stands: `2·i` is the gap below crossing `i`, `2·i + 1` the crossing itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place(usize);
+
+/// Finite crossings in rising order without repetition, and what the estimate is the median of.
+#[derive(Clone, Debug)]
+pub(super) struct Crossings {
+    sorted: Vec<f64>,
+    /// Every crossing twice, ties whatever the shift as one at each infinity; sorted.
+    doubled: Vec<f64>,
+}
+
+impl Crossings {
+    /// From pairwise differences; `None` is a tie whatever the shift.
+    pub(super) fn new(differences: impl Iterator<Item = Option<f64>>) -> Self {
+        let mut doubled = Vec::new();
+        for difference in differences {
+            let (low, high) = difference.map_or((f64::NEG_INFINITY, f64::INFINITY), |both| (both, both));
+            doubled.extend([low, high]);
+        }
+        doubled.sort_by(f64::total_cmp);
+        let mut sorted: Vec<f64> = doubled.iter().copied().filter(|value| value.is_finite()).collect();
+        sorted.dedup();
+        Self { sorted, doubled }
+    }
+
+    /// Where a shift stands.
+    pub(super) fn locate(&self, shift: f64) -> Place {
+        let below = self.sorted.partition_point(|&crossing| crossing < shift);
+        Place(2 * below + usize::from(self.sorted.get(below) == Some(&shift)))
+    }
+
+    /// How a pairwise difference compares with the shift at a place.
+    pub(super) fn compare(&self, difference: f64, at: Place) -> Ordering {
+        if difference.is_infinite() {
+            return if difference > 0.0 { Ordering::Greater } else { Ordering::Less };
+        }
+        let own = 2 * self.sorted.partition_point(|&crossing| crossing < difference) + 1;
+        own.cmp(&at.0)
+    }
+
+    /// The median; `None` between both infinities.
+    pub(super) fn median(&self) -> Option<f64> {
+        let count = self.doubled.len();
+        let (low, high) = (*self.doubled.get(count.checked_sub(1)? / 2)?, *self.doubled.get(count / 2)?);
+        if low == high {
+            return Some(low);
+        }
+        let middle = f64::midpoint(low, high);
+        (!middle.is_nan()).then_some(middle)
+    }
+
+    /// The end of the shifts that are accepted: looking above the lowest, looking below the highest. `accepts` grows
+    /// towards the other end.
+    pub(super) fn limit(&self, side: Side, accepts: impl Fn(Place) -> bool) -> f64 {
+        let last = 2 * self.sorted.len();
+        let place = |step: usize| Place(if side == Side::Above { step } else { last - step });
+        let (mut low, mut high) = (0, last + 1);
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if accepts(place(middle)) { high = middle } else { low = middle + 1 }
+        }
+        let open = if side == Side::Above { f64::NEG_INFINITY } else { f64::INFINITY };
+        if low == 0 {
+            return open;
+        }
+        if low > last {
+            return -open;
+        }
+        let index = match (place(low).0, side) {
+            (odd, _) if odd % 2 == 1 => odd / 2,
+            (gap, Side::Above) => gap / 2 - 1,
+            (gap, Side::Below) => gap / 2,
+        };
+        self.sorted[index]
+    }
+}
