@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use xmpp_bench::report::{NamedSeries, RUNS_MAX, Run, html};
-use xmpp_bench::results::{LedgerCounts, RunResult, Unit, file};
+use xmpp_bench::results::{RunResult, Unit, file};
 
 use crate::parsed::{Parsed, parse};
 use crate::world;

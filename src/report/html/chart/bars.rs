@@ -21,8 +21,6 @@ pub struct Bar {
 const HIGH: f64 = 34.0;
 const GAP: f64 = 12.0;
 const TOP: f64 = 6.0;
-/// A part narrower than that has no number in it.
-const ROOM: f64 = 18.0;
 
 /// The picture.
 pub fn bars(label: &str, bars: &[Bar], unit: Unit) -> Markup {
