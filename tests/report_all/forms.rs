@@ -90,6 +90,31 @@ fn a_row_a_second_adds_up_to_the_phases() {
     assert_eq!(rows[15][column("measured")], "1");
 }
 
+/// Every column against the result's own, in a run whose columns differ.
+#[test]
+fn a_row_a_second_has_each_number_in_its_column() {
+    let mut result = world::valid();
+    let series = result.series.operations.get_mut("message.delivery").expect("it has messages");
+    let count = series.asked.len() as u64;
+    let column = |times: u64| (0..count).map(|second| second * times).collect::<Vec<u64>>();
+    (series.asked, series.done, series.done_by_intended) = (column(10), column(3), column(4));
+    (series.errors, series.unsent, series.indeterminate) = (column(5), column(6), column(7));
+    let rows = rows(&csv::render(&run_of("a.json", result), csv::Rows::Seconds));
+    for (name, times) in [
+        ("asked", 10),
+        ("done", 3),
+        ("done_by_intended", 4),
+        ("errors", 5),
+        ("unsent", 6),
+        ("indeterminate", 7),
+    ] {
+        let head = format!("message.delivery.{name}_count");
+        let place = rows[0].iter().position(|one| *one == head).unwrap_or_else(|| panic!("no {head}"));
+        let found: Vec<u64> = rows[1..].iter().map(|row| row[place].parse().expect("a number")).collect();
+        assert_eq!(found, column(times), "{head}");
+    }
+}
+
 #[test]
 fn a_row_for_each_operation_of_each_phase_has_its_percentiles() {
     let result = world::valid();

@@ -174,6 +174,28 @@ fn several_results_lie_over_each_other() {
     assert_sound(&html::render(&runs));
 }
 
+/// A stream is opened three times in a login: its bar is three times its mean, and all bars are the login's.
+#[test]
+fn the_steps_of_a_login_add_up_to_it() {
+    let result = kept("quickstart-prosody.json");
+    let mean = |name: &str| result.operations[name].figures.response_us.mean.expect("there were some");
+    let page = html::render(&run_of("a.json", result.clone()));
+    let section = &page[page.find("id=\"login-steps\"").expect("the figure")..];
+    let per_login = |row: &str| -> f64 {
+        let row = &section[section.find(&format!("<th scope=\"row\">{row}</th>")).expect("its row")..];
+        let cell =
+            row.split("<td class=\"n\">").nth(1).expect("a cell").split("</td>").next().expect("its end");
+        let (number, unit) = cell.split_once('\u{a0}').expect("a number and its unit");
+        number.parse::<f64>().expect("a number") * if unit == "ms" { 1_000.0 } else { 1.0 }
+    };
+    let stream = per_login("login.stream");
+    assert!((stream - 3.0 * mean("login.stream")).abs() < 100.0, "{stream}");
+    let steps =
+        ["tcp", "tls", "stream", "auth", "bind", "roster"].map(|step| per_login(&format!("login.{step}")));
+    let all = steps.iter().sum::<f64>() + per_login("waiting, in no step");
+    assert!((all - mean("login")).abs() < 150.0, "{all} of {}: within what three digits lose", mean("login"));
+}
+
 #[test]
 fn what_was_observed_of_the_server_is_drawn_where_there_is_any() {
     let mut runs = run_of("a.json", world::valid());
