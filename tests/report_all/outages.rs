@@ -41,7 +41,10 @@ fn an_overlay_says_which_run_ended_early_and_where() {
     assert!(chart(&page, "Users online").contains(">B ended</text>"));
     assert!(page.contains("The runs&#39; phases differ"));
     let heat = |run: &str| chart(&page, &format!("{run}: message.delivery: heat map")).to_owned();
-    assert!(!heat("A").contains(" ended") && heat("B").contains(">ended early</text>"), "a chart of one run has its end");
+    assert!(
+        !heat("A").contains(" ended") && heat("B").contains(">ended early</text>"),
+        "a chart of one run has its end"
+    );
     assert!(!two(world::valid(), world::valid()).contains("ended before its plan did"));
 }
 

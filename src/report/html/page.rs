@@ -135,7 +135,8 @@ fn intro(page: &mut Markup, context: &Context<'_>) {
     }
 }
 
-const PHASES_DIFFER: &str = "The runs' phases differ: those drawn behind charts of several are the first run's.";
+const PHASES_DIFFER: &str =
+    "The runs' phases differ: those drawn behind charts of several are the first run's.";
 
 fn contents(page: &mut Markup, main: &Markup) {
     page.within("nav", &[("aria-label", "Contents")], |page| {
