@@ -12,11 +12,13 @@ pub mod hlog;
 pub mod html;
 pub mod markdown;
 mod observed;
-pub mod repeats;
-mod runs;
+mod overlay;
+pub mod run_table;
 pub mod summary;
 pub mod table;
+mod text;
 mod timeline;
 
 pub use advice::advice;
-pub use runs::{NamedSeries, RUNS_MAX, Run};
+pub use observed::NamedSeries;
+pub use overlay::{RUNS_MAX, Run};

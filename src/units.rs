@@ -250,6 +250,21 @@ pub fn show_count(count: u64) -> String {
     text
 }
 
+/// A plain number for a person, whatever its size and sign: `12,345`, `0.49`, `-3`.
+pub fn show_number(value: f64) -> String {
+    const THOUSAND: f64 = 999.5;
+    const TINY: f64 = 1e-6;
+    let size = value.abs();
+    let text = if size >= THOUSAND || size.fract() == 0.0 {
+        show_count(size.round() as u64)
+    } else if size >= TINY {
+        significant(size)
+    } else {
+        format!("{size:.2e}")
+    };
+    if value < 0.0 { format!("-{text}") } else { text }
+}
+
 /// A share for a person: `0.52 %`.
 pub fn show_percent(share: f64) -> String {
     format!("{} %", significant(share * 100.0))
@@ -372,6 +387,18 @@ mod tests {
     fn counts_and_bytes_are_shown_for_people() {
         assert_eq!(show_count(0), "0");
         assert_eq!(show_count(1_234_567), "1,234,567");
+        for (number, text) in [
+            (0.0, "0"),
+            (0.49, "0.49"),
+            (1.5, "1.5"),
+            (-3.0, "-3"),
+            (-0.125, "-0.125"),
+            (999.9, "1,000"),
+            (12_345.6, "12,346"),
+            (2.5e-9, "2.50e-9"),
+        ] {
+            assert_eq!(show_number(number), text);
+        }
         assert_eq!(ByteCount(1_536).to_string(), "1.5 KiB");
         assert_eq!(show_percent(0.0052), "0.52 %");
     }

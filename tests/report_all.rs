@@ -13,6 +13,10 @@ mod forms;
 mod hostile;
 #[path = "report_all/long.rs"]
 mod long;
+#[path = "report_all/observed.rs"]
+mod observed;
+#[path = "report_all/outages.rs"]
+mod outages;
 #[path = "report_all/page.rs"]
 mod page;
 #[path = "report_all/parsed.rs"]

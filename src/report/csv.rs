@@ -1,11 +1,14 @@
 //! Numbers for a spreadsheet (RFC 4180): the run second by second, or the operations' figures.
 //!
-//! Every heading ends in its unit; numbers are plain, without thousands set apart; what is not known is an empty cell, what
-//! never completed is `inf`. A text that a spreadsheet would take for a formula has an apostrophe before it.
+//! Every heading of a number ends in its unit (`_count`, `_us`, `_s`, `_seconds`, `_bytes`, `_ratio`, `_per_s`), and a number
+//! is in the unit the result has it in; numbers are plain, without thousands set apart; what is not known is an empty cell,
+//! what never completed is `inf`. A text that a spreadsheet would take for a formula has an apostrophe before it.
 
 use crate::report::html::seen;
-use crate::report::runs::Run;
-use crate::results::{Extended, Figures, Operation};
+use crate::report::overlay::Run;
+use crate::report::summary::window_of;
+use crate::results::histogram::last_of;
+use crate::results::{Extended, Figures, Operation, Phase};
 
 /// Which numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +37,7 @@ fn seconds(runs: &[Run]) -> String {
     names.sort_unstable();
     names.dedup();
     let mut observed: Vec<&str> =
-        runs.iter().flat_map(|run| &run.observed).map(|series| series.name.as_str()).collect();
+        runs.iter().flat_map(|run| &run.observed).map(|series| series.heading.as_str()).collect();
     observed.sort_unstable();
     observed.dedup();
     let fixed = [
@@ -71,7 +74,11 @@ fn second_row(run: &Run, second: usize, names: &[&str], observed: &[&str]) -> Ve
     let known = |column: &[Option<u64>]| column.get(second).copied().flatten();
     let count = |column: &[u64]| shown(column.get(second).copied());
     let at = second as f64;
-    let phase = run.result.phases.iter().find(|phase| (phase.start_s..phase.end_s).contains(&at));
+    let is_in = |phase: &&Phase| {
+        let window = window_of(&run.result, phase);
+        (window.start_s..window.end_s).contains(&at)
+    };
+    let phase = run.result.phases.iter().find(is_in);
     let mut row = vec![
         run.name.clone(),
         second.to_string(),
@@ -94,7 +101,7 @@ fn second_row(run: &Run, second: usize, names: &[&str], observed: &[&str]) -> Ve
         row.push(shown(slowest(one, second)));
     }
     for name in observed {
-        let series = run.observed.iter().find(|series| series.name == **name);
+        let series = run.observed.iter().find(|series| series.heading == **name);
         let value = series.and_then(|series| series.values.get(second).copied().flatten());
         row.push(value.map_or_else(String::new, |value| value.to_string()));
     }
@@ -108,7 +115,7 @@ fn slowest(series: &crate::results::OperationSeries, second: usize) -> Option<u6
     let buckets = &series.response[place].buckets;
     let (last, _) =
         buckets.0.iter().rev().find(|(_, count)| *count > 0).filter(|_| buckets.check().is_ok())?;
-    Some(crate::results::histogram::value_of(last + 1) - 1)
+    Some(last_of(*last))
 }
 
 fn operations(runs: &[Run]) -> String {

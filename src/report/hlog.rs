@@ -14,7 +14,7 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
 use crate::report::html::seen;
-use crate::report::runs::Run;
+use crate::report::overlay::Run;
 use crate::results::IntervalHistogram;
 use crate::results::histogram::{MAX_MICROS, value_of};
 

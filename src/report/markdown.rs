@@ -3,7 +3,7 @@
 //! Whatever a file or a peer said stands in a code span, where nothing is markup, a link or a mention.
 
 use crate::report::html::seen;
-use crate::report::runs::Run;
+use crate::report::overlay::Run;
 use crate::report::summary::observed::{Line, TITLE, lines};
 use crate::report::summary::{
     LEGEND, attention, elsewhere, extended, headliners, held, meaning, objective, observation, remarks, span,

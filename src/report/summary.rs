@@ -10,37 +10,16 @@
 pub(super) mod attention;
 pub(super) mod observed;
 pub(super) mod tables;
-mod text;
 
 use std::collections::BTreeMap;
 
+pub use crate::report::text::Style;
+use crate::report::text::{Page, Tone, bound};
 use crate::results::{
     ErrorCount, Evidence, ExitReason, Extended, LedgerCounts, Operation, Phase, RoomOrder, RunResult, Slo,
     SloState, Unit, VerdictState,
 };
-use crate::units::{ByteCount, Rate, show_count, show_duration, show_micros, show_percent};
-use text::{Page, Tone, bound};
-
-/// How the summary is to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Style {
-    /// The terminal's width, columns; at least 80 are used.
-    pub width: u16,
-    /// Whether colour may be used (a terminal, and no `NO_COLOR`).
-    pub colour: bool,
-}
-
-impl Style {
-    /// The narrowest page.
-    pub const WIDTH_MIN: u16 = 80;
-}
-
-impl Default for Style {
-    /// For a pipe: 80 columns, no colour.
-    fn default() -> Self {
-        Self { width: Self::WIDTH_MIN, colour: false }
-    }
-}
+use crate::units::{ByteCount, Rate, show_count, show_duration, show_micros, show_number, show_percent};
 
 /// The summary of a result. `place` says where the result file is, if there is one.
 pub fn render(result: &RunResult, place: Option<&str>, style: Style) -> String {
@@ -223,7 +202,7 @@ fn measurements(page: &mut Page, result: &RunResult) {
             &result.series,
             page.width(),
         ));
-        if let Some(traffic) = attention::traffic(phase, window.seconds()) {
+        if let Some(traffic) = attention::traffic(result, phase) {
             page.gap();
             page.line(1, &traffic);
         }
@@ -253,10 +232,13 @@ pub(super) fn headliners<'a>(
     operations: &'a BTreeMap<String, Operation>,
     result: &RunResult,
 ) -> Vec<(&'a str, &'a Operation)> {
-    let is_step =
-        |name: &str| name.rsplit_once('.').is_some_and(|(whole, _)| result.operations.contains_key(whole));
-    let shown = operations.iter().filter(|(name, _)| !is_step(name));
+    let shown = operations.iter().filter(|(name, _)| !is_step(name, result));
     shown.map(|(name, operation)| (name.as_str(), operation)).collect()
+}
+
+/// Whether it is a step of another operation of the run.
+pub(super) fn is_step(name: &str, result: &RunResult) -> bool {
+    name.rsplit_once('.').is_some_and(|(whole, _)| result.operations.contains_key(whole))
 }
 
 fn accounts(page: &mut Page, result: &RunResult) {
@@ -407,16 +389,46 @@ pub(super) fn extended(value: Extended<f64>, unit: Unit) -> String {
     }
 }
 
+/// A number for a person, with its sign and with what fraction three digits have room for.
 pub(super) fn quantity(value: f64, unit: Unit) -> String {
+    let size = value.abs();
     let text = match unit {
-        Unit::Micros => show_micros(value.round() as u64),
-        Unit::PerSecond => {
-            let size = Rate::per_second(value.abs()).unwrap_or(Rate::ZERO);
-            if value < 0.0 { format!("-{size}") } else { size.to_string() }
-        }
-        Unit::Share => show_percent(value),
-        Unit::Count => show_count(value.round() as u64),
-        Unit::Bytes => ByteCount(value.round() as u64).to_string(),
+        Unit::Micros => micros(size),
+        Unit::PerSecond => Rate::per_second(size).unwrap_or(Rate::ZERO).to_string(),
+        Unit::Share => show_percent(size),
+        Unit::Count => show_number(size),
+        Unit::Bytes => ByteCount(size.round() as u64).to_string(),
     };
-    bound(&text)
+    let sign = if value < 0.0 { "-" } else { "" };
+    bound(&format!("{sign}{text}"))
+}
+
+fn micros(micros: f64) -> String {
+    const SECOND: f64 = 1e6;
+    let span = std::time::Duration::try_from_secs_f64(micros / SECOND);
+    span.map_or_else(|_| show_micros(micros.round() as u64), show_duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A load average under one and a temperature below zero are numbers too.
+    #[test]
+    fn a_quantity_keeps_its_sign_and_its_fraction() {
+        for (value, unit, text) in [
+            (0.49, Unit::Count, "0.49"),
+            (1.5, Unit::Count, "1.5"),
+            (-12.26, Unit::Count, "-12.3"),
+            (12_345.0, Unit::Count, "12,345"),
+            (-40_000.0, Unit::Micros, "-40 ms"),
+            (0.25, Unit::Micros, "0.25 µs"),
+            (1_609.0, Unit::Micros, "1.61 ms"),
+            (-2_048.0, Unit::Bytes, "-2 KiB"),
+            (-3.0, Unit::PerSecond, "-3/s"),
+            (-0.5, Unit::Share, "-50 %"),
+        ] {
+            assert_eq!(quantity(value, unit).replace('\u{a0}', " "), text, "{value} {unit:?}");
+        }
+    }
 }

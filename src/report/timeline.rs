@@ -121,6 +121,9 @@ impl Grid {
     }
 }
 
+/// Attempts that must lie beyond a percentile ([`Quantile::is_supported_by`]).
+pub const BEYOND_MIN: u64 = 10;
+
 /// What was intended in one column: the times of what completed, and how many never did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Responses {
@@ -134,6 +137,14 @@ impl Responses {
     /// A percentile over all attempts, microseconds.
     pub fn attempted(&self, quantile: Quantile) -> Extended<u64> {
         self.buckets.quantile(quantile, self.infinite)
+    }
+
+    /// The share of all attempts up to which they tell a time: [`BEYOND_MIN`] of them lie beyond. Nothing where there are no
+    /// more than those.
+    pub fn told(&self) -> Option<f64> {
+        let all = self.attempts();
+        let told = all.checked_sub(BEYOND_MIN).filter(|&told| told > 0)?;
+        Some(told as f64 / all as f64)
     }
 
     /// Attempts.

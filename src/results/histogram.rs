@@ -255,7 +255,7 @@ impl Buckets {
             seen = seen.saturating_add(count);
             seen >= rank
         });
-        reached.map_or(Extended::Infinite, |&(bucket, _)| Extended::Finite(value_of(bucket + 1) - 1))
+        reached.map_or(Extended::Infinite, |&(bucket, _)| Extended::Finite(last_of(bucket)))
     }
 
     /// Whether every bucket exists and all counts together can be counted.
@@ -292,6 +292,11 @@ pub const fn value_of(bucket: u16) -> u64 {
     }
     let shift = bucket / HALF - 1;
     (bucket % HALF + HALF) << shift
+}
+
+/// The highest value of a bucket.
+pub const fn last_of(bucket: u16) -> u64 {
+    value_of(bucket.saturating_add(1)).saturating_sub(1)
 }
 
 /// The rank, from 1, of the smallest value that at least this share of `count` values does not exceed.

@@ -46,8 +46,8 @@ pub struct RunResult {
     pub target: Target,
     /// Objectives and what became of them, per measured phase.
     pub slo: Vec<Slo>,
-    /// Operations by name, summed over the measured phases; one that happened in no measured phase (the logins of a
-    /// ramp) is summed over all phases. Each says which in its `phases`.
+    /// Operations by name, summed over the measured phases; `login` and its steps, and one that happened in no measured
+    /// phase, are summed over all phases. Each says which in its `phases`.
     pub operations: BTreeMap<String, Operation>,
     /// The accounts of messages over the whole run, all phases.
     pub ledger: Ledgers,

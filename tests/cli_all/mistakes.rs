@@ -38,6 +38,11 @@ fn a_mistake_is_named_and_ends_with_two() {
         (&["report", "small.toml"], "is it a profile?"),
         (&["report", "a", "--format", "pdf"], "[possible values: html, markdown, csv, hlog]"),
         (&["report", "a", "b", "--format", "hlog"], "a histogram log is of one result"),
+        (&["report", "a", "--format", "html", "--csv", "operations"], "leave one of them out"),
+        (
+            &["report", "small.toml", "--out", "./small.toml", "--force"],
+            "is a result the report is made of: choose another file",
+        ),
         (&["report", "1", "2", "3", "4", "5", "6", "7", "8", "9"], "at most 8"),
         (
             &["report", "small.toml", "--out", "small.toml"],

@@ -27,6 +27,8 @@ fn a_pipe_gets_the_report_and_nothing_else() {
     }
     let rows = shell.run(&["report", &result, "--format", "csv", "--csv", "operations"]);
     assert!(rows.out.starts_with("run,phase,measured,operation,group,attempts_count,"), "{:.80}", rows.out);
+    let implied = shell.run(&["report", &result, "--csv", "operations"]);
+    assert_eq!((implied.code, &implied.out), (0, &rows.out), "who names its rows wants a csv");
     let both = shell.run(&["report", &result, &kept("quickstart-ejabberd.json")]);
     assert!(both.out.contains("<h1>2 results</h1>"));
 }
@@ -47,6 +49,37 @@ fn a_file_is_not_overwritten_unless_told_to() {
     let nowhere = shell.run(&["report", &result, "--out", "no/such/a.html"]);
     assert_eq!(nowhere.code, 2);
     assert!(nowhere.err.contains("choose another place with --out"), "{}", nowhere.err);
+}
+
+/// A report that took the place of the result it was made of would have destroyed an evening's measurement.
+#[test]
+fn a_result_is_never_overwritten_by_its_report() {
+    let shell = Shell::new();
+    let whole = fs::read(kept("quickstart-prosody.json")).unwrap();
+    fs::write(shell.path("r.json"), &whole).unwrap();
+    std::os::unix::fs::symlink(shell.path("r.json"), shell.path("link.json")).unwrap();
+    for out in ["r.json", "./r.json", "link.json"] {
+        let said = shell.run(&["report", "r.json", "--out", out, "--force"]);
+        assert_eq!(said.code, 2, "{out}");
+        assert!(said.err.contains("is a result the report is made of"), "{}", said.err);
+        assert_eq!(fs::read(shell.path("r.json")).unwrap(), whole);
+    }
+    fs::write(shell.path("killed.json.journal"), "a journal").unwrap();
+    let said = shell.run(&["report", "killed.json", "--out", "killed.json.journal", "--force"]);
+    assert!(said.err.contains("is a result the report is made of"), "{}", said.err);
+}
+
+#[test]
+fn a_forced_report_replaces_a_file_whole_and_leaves_nothing_beside_it() {
+    let shell = Shell::new();
+    fs::create_dir(shell.path("out")).unwrap();
+    shell.write("out/a.html", "mine");
+    std::os::unix::fs::symlink("a.html", shell.path("out/link.html")).unwrap();
+    let result = kept("quickstart-prosody.json");
+    assert_eq!(shell.run(&["report", &result, "--out", "out/link.html", "--force"]).code, 0);
+    assert!(fs::read_to_string(shell.path("out/a.html")).unwrap().ends_with("</html>\n"));
+    assert!(fs::symlink_metadata(shell.path("out/link.html")).unwrap().is_symlink(), "the link is still one");
+    assert_eq!(fs::read_dir(shell.path("out")).unwrap().count(), 2);
 }
 
 #[test]

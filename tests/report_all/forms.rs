@@ -62,7 +62,7 @@ fn a_histogram_log_read_back_has_the_same_percentiles() {
 }
 
 /// A table of text as it was read back.
-fn rows(text: &str) -> Vec<Vec<String>> {
+pub fn rows(text: &str) -> Vec<Vec<String>> {
     text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
 }
 

@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use xmpp_bench::report::{NamedSeries, RUNS_MAX, Run, html};
-use xmpp_bench::results::{RunResult, Unit, file};
+use xmpp_bench::report::{RUNS_MAX, Run, html};
+use xmpp_bench::results::{RunResult, file};
 
 use crate::parsed::{Parsed, parse};
 use crate::world;
@@ -9,6 +9,13 @@ use crate::world;
 pub fn kept(name: &str) -> RunResult {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("results").join(name);
     file::read(&path).expect("results in the repository are readable")
+}
+
+/// The chart of this title, with its table.
+pub fn chart<'a>(page: &'a str, title: &str) -> &'a str {
+    let title = format!("<strong>{title}</strong>");
+    let chart = &page[page.find(&title).unwrap_or_else(|| panic!("no {title}"))..];
+    &chart[..chart.find("</figure>").expect("its end")]
 }
 
 pub fn run_of(name: &str, result: RunResult) -> Vec<Run> {
@@ -163,9 +170,17 @@ fn several_results_lie_over_each_other() {
     ]);
     let page = html::render(&runs);
     assert_sound(&page);
-    for words in
-        ["A: prosody.json", "B: ejabberd.json", "line r0", "line r1", "A p50", "B p50", "A done", "B done"]
-    {
+    for words in [
+        "A: prosody.json",
+        "B: ejabberd.json",
+        "line r0",
+        "line r1",
+        "A p50",
+        "B p50",
+        "A done",
+        "B done",
+        "Over the measured phases; logins, and what happened in none of them, over the whole run.",
+    ] {
         assert!(page.contains(words), "{words}");
     }
     let many = (0..RUNS_MAX + 3).map(|number| (format!("{number}.json"), world::valid()));
@@ -194,23 +209,6 @@ fn the_steps_of_a_login_add_up_to_it() {
         ["tcp", "tls", "stream", "auth", "bind", "roster"].map(|step| per_login(&format!("login.{step}")));
     let all = steps.iter().sum::<f64>() + per_login("waiting, in no step");
     assert!((all - mean("login")).abs() < 150.0, "{all} of {}: within what three digits lose", mean("login"));
-}
-
-#[test]
-fn what_was_observed_of_the_server_is_drawn_where_there_is_any() {
-    let mut runs = run_of("a.json", world::valid());
-    assert!(!html::render(&runs).contains("id=\"server\""));
-    let seconds = runs[0].seconds();
-    let values = (0..seconds).map(|second| (second != 3).then_some(second as f64 / 10.0)).collect();
-    runs[0].observed = vec![NamedSeries { name: "CPU of beam.smp".into(), unit: Unit::Share, values }];
-    let page = html::render(&runs);
-    assert_sound(&page);
-    let section = &page[page.find("id=\"server\"").expect("the section")..];
-    assert!(section.contains("<strong>CPU of beam.smp</strong>") && section.contains("100\u{a0}%"));
-    assert!(
-        section.contains("<tr><th scope=\"row\">0:03</th><td class=\"n\">–</td><td class=\"n\">–</td></tr>"),
-        "a gap"
-    );
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use xmpp_bench::report::summary::{Style, render};
 use xmpp_bench::results::journal::{self, Interval, JournalWriter, TailReason};
 use xmpp_bench::results::{
-    ColumnKind, ColumnLayout, ColumnUnit, Derived, LedgerCounts, Ledgers, Observed, ObservedLog,
+    ColumnKind, ColumnLayout, ColumnUnit, Derived, EndedEarly, LedgerCounts, Ledgers, Observed, ObservedLog,
     ObservedSource, OperationSeries, Phase, Reading, RunResult, Series, SourceKind, SourceLayout, Stretch,
     Totals, check, derive,
 };
@@ -259,14 +259,84 @@ fn observed() -> RunResult {
 
 #[test]
 fn the_summary_says_what_was_seen_in_a_few_lines() {
-    let text = render(&observed(), None, Style::default());
-    let section: String = text
-        .lines()
-        .skip_while(|line| !line.starts_with("Server, observed"))
-        .take(7)
-        .collect::<Vec<_>>()
-        .join("\n");
-    insta::assert_snapshot!(section);
+    insta::assert_snapshot!(section(&observed()));
+}
+
+/// What a summary says of the server.
+fn section(result: &RunResult) -> String {
+    let text = render(result, None, Style::default());
+    let lines = text.lines().skip_while(|line| !line.starts_with("Server, observed"));
+    lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// The small run of `world`, with these readings of a source.
+fn with_readings(layout: SourceLayout, readings: impl Iterator<Item = Reading>, until_s: f64) -> RunResult {
+    let mut log = ObservedLog::new(&[layout]);
+    readings.for_each(|reading| log.take(&reading).expect("it fits"));
+    let sources = log.into_sources();
+    let valid = world::valid();
+    let derived = derive(&sources, &valid.series, &valid.phases, until_s);
+    RunResult { observed: Some(Observed { sources, derived }), ..valid }
+}
+
+/// A server at a whole core that began anew after five seconds; its user ends the run after ten, and while it drains the server
+/// is idle, and then gone.
+#[test]
+fn a_restart_an_early_end_and_a_dead_exporter() {
+    const UNTIL_S: f64 = 10.0;
+    let column =
+        |name: &str, unit, kind| ColumnLayout { name: name.to_owned(), unit, kind, ..Default::default() };
+    let layout = SourceLayout {
+        kind: SourceKind::Prometheus,
+        name: "http://127.0.0.1:9100/metrics".to_owned(),
+        columns: vec![
+            column("process_cpu_seconds_total", ColumnUnit::Seconds, ColumnKind::Counter),
+            column("stanzas_total", ColumnUnit::Count, ColumnKind::Counter),
+            column("node_load1", ColumnUnit::Count, ColumnKind::Gauge),
+        ],
+        cpu: Some(0),
+        memory: None,
+    };
+    let reading = |second: u32| {
+        let at_s = f64::from(second);
+        let (values, fault) = match second {
+            0..5 => (
+                vec![Some(100.0 + at_s), Some(100.0 + 1_000.0 * at_s), Some(0.49)],
+                "lines could not be read",
+            ),
+            5..12 => {
+                let since = (at_s - 5.0).min(5.0);
+                (vec![Some(since), Some(1_000.0 * since), Some(0.125)], "lines could not be read")
+            }
+            _ => (Vec::new(), "connection refused"),
+        };
+        Reading { at_s, values, faults: vec![fault.to_owned()], ..Reading::default() }
+    };
+    let mut result = with_readings(layout, (0..=13).map(reading), UNTIL_S);
+    result.ended_early = Some(EndedEarly { reason: "interrupted by its user".into(), at_s: UNTIL_S });
+    insta::assert_snapshot!(section(&result));
+}
+
+/// A server whose only process dies is said to have ended, before what was wrong all the time.
+#[test]
+fn a_server_that_died() {
+    let reading = |second: u32| {
+        let at_s = f64::from(second);
+        if second < 8 {
+            let processes = (second == 0).then(|| vec![(7, "prosody".to_owned())]);
+            let faults = vec!["descriptors are not for us to see".to_owned()];
+            return Reading { processes, faults, ..reading(second) };
+        }
+        let processes = (second == 8).then(Vec::new);
+        Reading {
+            at_s,
+            processes,
+            faults: vec!["no process is called `prosody`".to_owned()],
+            ..Reading::default()
+        }
+    };
+    let text = section(&with_readings(layout("prosody"), (0..=12).map(reading), f64::INFINITY));
+    insta::assert_snapshot!(text);
 }
 
 /// What breaks a result.

@@ -1,6 +1,7 @@
 use xmpp_bench::report::summary::{Style, render};
 use xmpp_bench::results::{
-    EndedEarly, ErrorCount, Extended, LedgerCounts, RunResult, SloState, Totals, Unit, VerdictState, assemble,
+    EndedEarly, ErrorCount, Extended, LedgerCounts, RunResult, SloState, Totals, Traffic, Unit, VerdictState,
+    assemble,
 };
 use xmpp_bench::sample::{ErrorClass, Outcome, Unsent};
 
@@ -146,6 +147,11 @@ fn rates_of_a_phase_cut_short_are_over_the_time_it_lasted() {
     let text = shown(&result);
     assert!(text.contains("Phase steady, 5 s measured"), "{text}");
     assert!(text.contains("200/s 200/s"), "{text}");
+    // What went over the wire while it drained is no part of the phase either.
+    result.phases[1].traffic = Some(Traffic::of(1_000, 2_000, 90_000, 120_000));
+    result.series.bytes_out = (0..13).map(|second| if second < 7 { 9_000 } else { 100 }).collect();
+    let text = shown(&result);
+    assert!(text.contains("8.79 KiB/s") && text.contains("11.7 KiB/s"), "{text}");
 }
 
 #[test]

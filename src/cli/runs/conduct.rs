@@ -15,7 +15,7 @@ use crate::cli::{Failure, terminal};
 use crate::clock::Epoch;
 use crate::engine::coordinator::Command;
 use crate::engine::exit::{self, ExitCode};
-use crate::report::repeats::{RunRow, Seen, render};
+use crate::report::run_table::{RunRow, Seen, render};
 use crate::results::file;
 use crate::results::{Exit, ExitReason, RunResult};
 use crate::units::{Offset, show_duration};

@@ -11,7 +11,7 @@ mod textures;
 pub use bars::{Bar, bars};
 pub use curve::{Curve, curves};
 pub use figure::{Figure, Key, Table};
-pub use frame::{Frame, Shade, Stage};
+pub use frame::{Ending, Frame, Shade, Stage};
 pub use scale::Scale;
 pub use textures::textures;
 

@@ -1,8 +1,9 @@
 //! What all sections of a page know.
 
-use super::chart::{Shade, Stage, Table};
+use super::chart::{Ending, Shade, Stage, Table};
 use super::markup::Markup;
-use crate::report::runs::{Run, headliners};
+use crate::report::overlay::{Run, headliners};
+use crate::report::summary::window_of;
 use crate::report::timeline::Grid;
 use crate::units::show_elapsed;
 
@@ -14,7 +15,7 @@ pub struct Context<'a> {
     pub names: Vec<&'a str>,
     /// What more was measured than a page has room for.
     pub left_out: Vec<&'a str>,
-    /// Phases behind the charts: the first run's.
+    /// Phases behind the charts, which are the first run's, and where any of the runs ended early.
     pub stage: Stage,
     /// Seconds of the longest run.
     pub seconds: usize,
@@ -91,19 +92,32 @@ pub fn anchor(topic: &str, name: &str) -> String {
     format!("{topic}-{letters}-{:08x}", crc32fast::hash(name.as_bytes()))
 }
 
-fn stage(runs: &[Run]) -> Stage {
-    let Some(first) = runs.first() else { return Stage { shades: Vec::new(), early_s: None } };
-    let early = first.result.ended_early.as_ref().filter(|_| runs.len() == 1);
-    Stage { shades: shades(first), early_s: early.map(|early| early.at_s) }
+/// What lies behind a chart of one run alone: its own phases, and its own end.
+pub fn stage_of(run: &Run) -> Stage {
+    stage(std::slice::from_ref(run))
 }
 
+fn stage(runs: &[Run]) -> Stage {
+    let several = runs.len() > 1;
+    let endings = runs.iter().enumerate().filter_map(|(index, run)| {
+        let at_s = run.result.ended_early.as_ref()?.at_s;
+        Some(if several {
+            Ending { at_s, class: format!("ending r{index}"), name: format!("{} ended", run.letter) }
+        } else {
+            Ending { at_s, class: "ending".to_owned(), name: "ended early".to_owned() }
+        })
+    });
+    Stage { shades: runs.first().map_or_else(Vec::new, shades), endings: endings.collect() }
+}
+
+/// The phases as far as the run came.
 fn shades(run: &Run) -> Vec<Shade> {
     let phases = run.result.phases.iter().take(SHADES_MAX);
     phases
         .map(|phase| Shade {
             name: phase.name.clone(),
             start_s: phase.start_s,
-            end_s: phase.end_s,
+            end_s: window_of(&run.result, phase).end_s,
             measured: phase.measured,
         })
         .collect()

@@ -10,7 +10,9 @@ use super::markup::Markup;
 use super::section::{
     about, errors, generator, latency, ledger, login, observed, percentiles, summary, throughput, users,
 };
-use crate::report::runs::Run;
+use crate::report::overlay::Run;
+use crate::results::EndedEarly;
+use crate::units::show_elapsed;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -120,13 +122,21 @@ fn intro(page: &mut Markup, context: &Context<'_>) {
         if !context.phases_agree() {
             page.leaf("p", &[("class", "note")], PHASES_DIFFER);
         }
+        for run in context.runs {
+            if let Some(EndedEarly { reason, at_s }) = &run.result.ended_early {
+                let at = show_elapsed(at_s.clamp(0.0, 1e9) as u64);
+                let text = format!("{} ended before its plan did, at {at}: {reason}.", run.letter);
+                page.leaf("p", &[("class", "note")], &text);
+            }
+        }
     }
     if !context.left_out.is_empty() {
         page.leaf("p", &[("class", "note")], &format!("No charts for {}.", context.left_out.join(", ")));
     }
 }
 
-const PHASES_DIFFER: &str = "The runs' phases differ: those drawn behind the charts are the first run's.";
+const PHASES_DIFFER: &str =
+    "The runs' phases differ: those drawn behind charts of several are the first run's.";
 
 fn contents(page: &mut Markup, main: &Markup) {
     page.within("nav", &[("aria-label", "Contents")], |page| {

@@ -4,9 +4,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::text::{Page, Tone, clean};
-use super::{bound, headliners, tables};
+use super::{bound, headliners, tables, window_of};
 use crate::report::advice;
+use crate::report::text::{Page, Tone, clean};
 use crate::results::{ErrorCount, Extended, Figures, LedgerCounts, Phase, RunResult};
 use crate::units::{ByteCount, show_count, show_micros, show_percent};
 
@@ -56,7 +56,9 @@ pub(in crate::report) fn findings(result: &RunResult) -> Option<Findings> {
     if lines.is_empty() {
         lines = unaccounted(result);
     }
-    let all_well = lines.is_empty().then_some(if result.ended_early.is_some() {
+    let all_well = lines.is_empty().then_some(if !result.complete {
+        "nothing was lost, nothing failed, as far as the journal of the killed run goes"
+    } else if result.ended_early.is_some() {
         "nothing was lost, nothing failed"
     } else {
         "nothing was lost, nothing failed, everything planned was begun"
@@ -110,7 +112,7 @@ fn total<'a>(counts: impl IntoIterator<Item = &'a u64>) -> u64 {
 }
 
 /// What the accounts miss, where the operations know nothing of it: those of a killed run.
-fn unaccounted(result: &RunResult) -> Vec<String> {
+pub(in crate::report) fn unaccounted(result: &RunResult) -> Vec<String> {
     let missing = kinds(result).into_iter().filter_map(|(name, counts)| {
         let count = counts.expected.saturating_sub(counts.delivered);
         (count > 0).then(|| format!("{name} copies: {} not known to be delivered", show_count(count)))
@@ -191,17 +193,23 @@ fn high(figures: &Figures) -> Option<(&'static str, u64)> {
     )
 }
 
-/// What one phase put on the wire.
-pub(in crate::report) fn traffic(phase: &Phase, seconds: f64) -> Option<String> {
+/// What one phase put on the wire; bytes over its whole seconds, as far as the run came.
+pub(in crate::report) fn traffic(result: &RunResult, phase: &Phase) -> Option<String> {
     let traffic = phase.traffic.as_ref().filter(|traffic| traffic.stanzas_out > 0)?;
     let each =
         traffic.amplification.map_or_else(String::new, |each| format!(" ({each:.1} for each one out)"));
-    let per_second = |bytes: u64| bound(&format!("{}/s", ByteCount((bytes as f64 / seconds) as u64)));
+    let window = window_of(result, phase);
+    let (first, end) = (window.start_s.max(0.0) as usize, window.end_s.max(0.0) as usize);
+    let per_second = |column: &[u64]| {
+        let bytes = column.iter().take(end).skip(first).copied().fold(0, u64::saturating_add);
+        let seconds = end.saturating_sub(first).max(1) as f64;
+        bound(&format!("{}/s", ByteCount((bytes as f64 / seconds) as u64)))
+    };
     Some(format!(
         "On the wire: {} stanzas out, {} in{each}; {} out, {} in",
         show_count(traffic.stanzas_out),
         show_count(traffic.stanzas_in),
-        per_second(traffic.bytes_out),
-        per_second(traffic.bytes_in),
+        per_second(&result.series.bytes_out),
+        per_second(&result.series.bytes_in),
     ))
 }

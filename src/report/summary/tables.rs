@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use comfy_table::{CellAlignment, Table};
 
 use super::Window;
-use super::text::clean;
 use crate::report::table::{align, left, table};
+use crate::report::text::clean;
 use crate::results::{ErrorCount, Extended, Figures, Operation, Series};
 use crate::units::{Rate, show_count, show_micros};
 

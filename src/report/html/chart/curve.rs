@@ -6,9 +6,9 @@ use super::path::Path;
 use super::scale::Scale;
 use crate::report::html::markup::{Markup, length};
 use crate::report::summary::quantity;
-use crate::report::timeline::Responses;
+use crate::report::timeline::{BEYOND_MIN, Responses};
 use crate::results::Unit;
-use crate::results::histogram::value_of;
+use crate::results::histogram::last_of;
 use crate::units::Quantile;
 
 /// One curve.
@@ -24,13 +24,12 @@ type Point = (f64, f64);
 
 const STRIP: f64 = 14.0;
 
-/// The picture; nothing where no curve has a point to show.
+/// The picture; nothing where no curve has the attempts for a point.
 pub fn curves(label: &str, all: &[Curve<'_>]) -> Option<Markup> {
-    let points: Vec<Vec<Point>> = all.iter().map(|curve| points(curve.responses)).collect();
-    let values = || points.iter().flatten().map(|&(_, micros)| micros);
-    values().next()?;
-    let scale = Scale::log(values());
-    let last = points.iter().flatten().map(|&(share, _)| nines(share)).fold(1.0, f64::max);
+    let steps: Vec<Vec<Point>> = all.iter().map(|curve| points(curve.responses)).collect();
+    let told = all.iter().filter_map(|curve| curve.responses.told());
+    let last = told.map(nines).reduce(f64::max)?.max(1.0);
+    let scale = Scale::log(steps.iter().flatten().map(|&(_, micros)| micros));
     let beyond = all.iter().any(|curve| curve.responses.infinite > 0);
     let strip = if beyond { STRIP } else { 0.0 };
     let y = |micros: f64| BOTTOM - scale.place(micros) * (BOTTOM - TOP - strip);
@@ -49,23 +48,25 @@ pub fn curves(label: &str, all: &[Curve<'_>]) -> Option<Markup> {
         rule(&mut page, TOP + strip, "rule beyond");
         side_label(&mut page, TOP + strip / 2.0, "> deadline");
     }
-    for (curve, points) in all.iter().zip(&points) {
+    for (curve, points) in all.iter().zip(&steps) {
+        let finite = points.iter().map(|&(share, micros)| (share, y(micros)));
+        // What never completed ranks last: from there on the curve lies in the strip, as far as the attempts tell.
+        let told = curve.responses.told().filter(|_| ends_among_the_infinite(curve.responses));
+        let infinite = told.map(|share| (share, TOP + strip / 2.0));
         let mut path = Path::new();
         let mut from = 0.0;
-        for &(share, micros) in points {
+        for (share, height) in finite.chain(infinite) {
             if path.is_empty() {
-                path.move_to(x(from), y(micros));
+                path.move_to(x(from), height);
             } else {
-                path.to(x(from), y(micros));
+                path.to(x(from), height);
             }
-            path.to(x(share), y(micros));
+            path.to(x(share), height);
             from = share;
         }
-        if ends_among_the_infinite(curve.responses) && !path.is_empty() {
-            path.to(x(from), TOP + strip / 2.0);
-            path.to(RIGHT, TOP + strip / 2.0);
+        if !path.is_empty() {
+            page.empty("path", &[("class", curve.class), ("d", &path.into_text())]);
         }
-        page.empty("path", &[("class", curve.class), ("d", &path.into_text())]);
     }
     Some(page)
 }
@@ -92,18 +93,18 @@ fn nines(share: f64) -> f64 {
     (1.0 / (1.0 - share).max(1e-9)).log10()
 }
 
-/// The steps of a curve as far as ten observations lie beyond them.
+/// The steps of a curve as far as the attempts tell.
 fn points(responses: &Responses) -> Vec<Point> {
     let all = responses.attempts();
     let mut seen = 0u64;
     let mut points = Vec::new();
     for &(bucket, count) in &responses.buckets.0 {
-        let supported = all.saturating_sub(10);
+        let supported = all.saturating_sub(BEYOND_MIN);
         if seen >= supported {
             break;
         }
         seen = seen.saturating_add(count);
-        let micros = value_of(bucket.saturating_add(1)).saturating_sub(1).max(1);
+        let micros = last_of(bucket).max(1);
         points.push((seen.min(supported) as f64 / all as f64, micros as f64));
     }
     thin(points)
@@ -126,5 +127,56 @@ fn thin(points: Vec<Point>) -> Vec<Point> {
 
 /// Whether percentiles with enough observations lie among what never completed.
 fn ends_among_the_infinite(responses: &Responses) -> bool {
-    responses.infinite > 10
+    responses.infinite > BEYOND_MIN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::Buckets;
+
+    fn responses(completed: u64, infinite: u64) -> Responses {
+        let buckets = if completed > 0 { vec![(500, completed)] } else { Vec::new() };
+        Responses { buckets: Buckets(buckets), infinite }
+    }
+
+    /// The paths of a picture, and the percentiles under its axis.
+    fn drawn(all: &[Responses]) -> Option<(Vec<String>, Vec<String>)> {
+        let all: Vec<Curve<'_>> = all.iter().map(|responses| Curve { responses, class: "line" }).collect();
+        let text = curves("curves", &all)?.into_text();
+        let after = |mark: &str, end: char| -> Vec<String> {
+            let parts = text.split(mark).skip(1);
+            parts.map(|part| part.split(end).next().unwrap_or_default().to_owned()).collect()
+        };
+        let feet = after(">p", '<').into_iter().map(|digits| format!("p{digits}"));
+        Some((after(" d=\"", '"'), feet.collect()))
+    }
+
+    #[test]
+    fn what_lost_everything_is_a_line_in_the_strip_from_the_first_attempt_on() {
+        let (paths, feet) = drawn(&[responses(0, 1_000)]).expect("there are attempts");
+        let strip = length(TOP + STRIP / 2.0);
+        assert_eq!(paths, [format!("M{} {strip}H{}", length(LEFT), length(RIGHT))]);
+        assert_eq!(feet, ["p50", "p90", "p99"]);
+        let (paths, _) = drawn(&[responses(1_000, 0), responses(0, 1_000)]).expect("there are attempts");
+        assert_eq!(paths.len(), 2, "beside another one too");
+    }
+
+    #[test]
+    fn the_axis_reaches_as_far_as_the_attempts_tell_whatever_was_lost() {
+        let (paths, feet) = drawn(&[responses(9_800, 200)]).expect("there are attempts");
+        assert_eq!(
+            feet,
+            ["p50", "p90", "p99", "p99.9"],
+            "2 % lost leave p99 and p99.9 beyond every deadline"
+        );
+        assert!(paths[0].ends_with(&format!("H{}", length(RIGHT))), "{paths:?}");
+        assert_eq!(drawn(&[responses(10, 0), responses(0, 10)]), None, "too few for a point");
+    }
+
+    #[test]
+    fn a_curve_ends_where_its_own_attempts_do() {
+        let (paths, _) = drawn(&[responses(100_000, 0), responses(0, 100)]).expect("there are attempts");
+        assert!(!paths[1].ends_with(&format!("H{}", length(RIGHT))), "{paths:?}");
+    }
 }

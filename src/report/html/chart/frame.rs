@@ -44,8 +44,19 @@ pub struct Shade {
 pub struct Stage {
     /// Phases in their order.
     pub shades: Vec<Shade>,
-    /// When the run ended before its plan did, seconds.
-    pub early_s: Option<f64>,
+    /// Where runs ended before their plans did.
+    pub endings: Vec<Ending>,
+}
+
+/// Where a run ended before its plan did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ending {
+    /// When, seconds.
+    pub at_s: f64,
+    /// How its line looks.
+    pub class: String,
+    /// Whose end it is, in a few letters.
+    pub name: String,
 }
 
 /// A chart over time in the making.
@@ -193,12 +204,23 @@ impl Frame {
                 self.markup.leaf("text", &place, &name);
             }
         }
-        if let Some(early) = stage.early_s {
-            let x = length(self.x(early));
-            let (top, bottom) = (length(TOP), length(BOTTOM));
-            self.markup
-                .empty("line", &[("class", "early"), ("x1", &x), ("x2", &x), ("y1", &top), ("y2", &bottom)]);
+        for (place, ending) in stage.endings.iter().enumerate() {
+            self.ending(place, ending);
         }
+    }
+
+    /// A line across the chart, its name beside it; names stand below each other, since runs may end at once.
+    fn ending(&mut self, place: usize, ending: &Ending) {
+        const NAME: f64 = 13.0;
+        const GAP: f64 = 4.0;
+        let at = self.x(ending.at_s);
+        let (x, top, bottom) = (length(at), length(TOP), length(BOTTOM));
+        let line = [("class", ending.class.as_str()), ("x1", &x), ("x2", &x), ("y1", &top), ("y2", &bottom)];
+        self.markup.empty("line", &line);
+        let is_left = at < f64::midpoint(LEFT, RIGHT);
+        let (class, x) = if is_left { ("ended", at + GAP) } else { ("ended before", at - GAP) };
+        let y = length(TOP + NAME * (place + 1) as f64);
+        self.markup.leaf("text", &[("class", class), ("x", &length(x)), ("y", &y)], &ending.name);
     }
 
     fn upright(&mut self, unit: Unit) {

@@ -3,8 +3,12 @@
 /// How values lie along an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
-    /// From zero, evenly.
+    /// Nothing to be measured: no ticks, and everything lies at the lower end.
+    Nothing,
+    /// Evenly, from zero or below.
     Linear {
+        /// The least value shown, zero where none is negative.
+        min: f64,
         /// The greatest value shown.
         max: f64,
         /// From one tick to the next.
@@ -26,19 +30,36 @@ impl Scale {
         Self::up_to(greatest, round_step(greatest, TICKS))
     }
 
-    /// The same in steps that are round where thousands are 1,024.
+    /// Even, from a round value no more than `least` and zero to one no less than `greatest` and zero.
+    pub fn spanning(least: f64, greatest: f64) -> Self {
+        let bounded = |value: f64| if value.is_finite() { value.clamp(-1e18, 1e18) } else { 0.0 };
+        let (least, greatest) = (bounded(least).min(0.0), bounded(greatest).max(0.0));
+        if least >= 0.0 {
+            return Self::linear(greatest);
+        }
+        let step = round_step(greatest - least, TICKS);
+        Self::Linear { min: (least / step).floor() * step, max: (greatest / step).ceil() * step, step }
+    }
+
+    /// Even from zero, in steps that are round where thousands are 1,024.
     pub fn bytes(greatest: f64) -> Self {
         let greatest = if greatest.is_finite() && greatest >= TICKS { greatest.min(1e18) } else { TICKS };
         Self::up_to(greatest, (greatest / TICKS).log2().ceil().exp2())
     }
 
     fn up_to(greatest: f64, step: f64) -> Self {
-        Self::Linear { max: (greatest / step).ceil() * step, step }
+        Self::Linear { min: 0.0, max: (greatest / step).ceil() * step, step }
     }
 
-    /// By orders of magnitude, around all the values of one and more; what is less lies at the lower end.
+    /// By orders of magnitude, around all the values of one and more; what is less lies at the lower end. Nothing where none
+    /// is finite.
     pub fn log(values: impl Iterator<Item = f64>) -> Self {
-        let usable = values.filter(|value| value.is_finite() && *value >= 1.0).map(|value| value.min(1e18));
+        let finite: Vec<f64> =
+            values.filter(|value| value.is_finite()).map(|value| value.min(1e18)).collect();
+        if finite.is_empty() {
+            return Self::Nothing;
+        }
+        let usable = finite.into_iter().filter(|value| *value >= 1.0);
         let (least, greatest) = usable.fold((f64::INFINITY, 0.0f64), |(least, greatest), value| {
             (least.min(value), greatest.max(value))
         });
@@ -52,7 +73,8 @@ impl Scale {
     /// Where a value lies between the axis' ends, 0 to 1; what is beyond them is at the end.
     pub fn place(self, value: f64) -> f64 {
         let place = match self {
-            Self::Linear { max, .. } => value / max,
+            Self::Nothing => 0.0,
+            Self::Linear { min, max, .. } => (value - min) / (max - min),
             Self::Log { min, max } => (value.max(min) / min).ln() / (max / min).ln(),
         };
         if place.is_finite() { place.clamp(0.0, 1.0) } else { 0.0 }
@@ -61,8 +83,10 @@ impl Scale {
     /// Values to be labelled, rising.
     pub fn ticks(self) -> Vec<f64> {
         match self {
-            Self::Linear { max, step } => {
-                (0..=(max / step).round() as usize).map(|index| index as f64 * step).collect()
+            Self::Nothing => Vec::new(),
+            Self::Linear { min, max, step } => {
+                let (first, last) = ((min / step).round() as i64, (max / step).round() as i64);
+                (first..=last).map(|index| index as f64 * step).collect()
             }
             Self::Log { min, max } => {
                 let (first, last) = (min.log10().floor() as i32, max.log10().ceil() as i32);
@@ -120,6 +144,10 @@ mod tests {
     #[test]
     fn ticks_are_round_and_few() {
         assert_eq!(Scale::linear(317.0).ticks(), [0.0, 100.0, 200.0, 300.0, 400.0]);
+        assert_eq!(Scale::linear(1.4).ticks(), [0.0, 0.5, 1.0, 1.5]);
+        assert_eq!(Scale::spanning(-3.0, 11.0).ticks(), [-5.0, 0.0, 5.0, 10.0, 15.0]);
+        assert_eq!(Scale::spanning(-3.0, -2.0).ticks(), [-3.0, -2.0, -1.0, 0.0]);
+        assert_eq!(Scale::log([f64::INFINITY].into_iter()).ticks(), [0.0; 0]);
         assert_eq!(
             Scale::bytes(3.0e6).ticks(),
             [0.0, 1.0, 2.0, 3.0].map(|mebibytes| mebibytes * 1_048_576.0)
@@ -137,7 +165,9 @@ mod tests {
     proptest! {
         #[test]
         fn every_value_has_its_place_and_order_is_kept(a in proptest::num::f64::ANY, b in 0.0..1e12f64, c in 0.0..1e12f64) {
-            for scale in [Scale::linear(b), Scale::bytes(b), Scale::log([a, b, c].into_iter())] {
+            for scale in [
+                Scale::linear(b), Scale::spanning(-c, b), Scale::spanning(a, b), Scale::bytes(b), Scale::log([a, b, c].into_iter())
+            ] {
                 prop_assert!((0.0..=1.0).contains(&scale.place(a)));
                 prop_assert!(scale.place(b.min(c)) <= scale.place(b.max(c)));
                 let ticks = scale.ticks();

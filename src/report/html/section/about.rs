@@ -3,7 +3,8 @@
 use crate::report::html::chart::Table;
 use crate::report::html::context::{Context, section};
 use crate::report::html::markup::Markup;
-use crate::report::runs::Run;
+use crate::report::overlay::Run;
+use crate::report::summary::window_of;
 use crate::results::{Host, Target};
 use crate::units::{ByteCount, show_count, show_elapsed};
 
@@ -120,8 +121,12 @@ fn phases(page: &mut Markup, run: &Run) {
         .iter()
         .map(|phase| {
             let at = |seconds: f64| show_elapsed(seconds.clamp(0.0, 1e9) as u64);
+            let window = window_of(&run.result, phase);
+            if window.end_s <= window.start_s {
+                return vec![phase.name.clone(), at(phase.start_s), "–".to_owned(), "not reached".to_owned()];
+            }
             let measured = if phase.measured { "✓ yes" } else { "no" };
-            vec![phase.name.clone(), at(phase.start_s), at(phase.end_s), measured.to_owned()]
+            vec![phase.name.clone(), at(window.start_s), at(window.end_s), measured.to_owned()]
         })
         .collect();
     table.write(page, &format!("Phases of {}", run.name));

@@ -1,10 +1,10 @@
 //! What did not end well, by class over time, and the peers' own words.
 
 use crate::report::html::chart::{Figure, Frame, Key, Scale, Table};
-use crate::report::html::context::{Context, anchor, each, rows_over_time, section};
+use crate::report::html::context::{Context, anchor, each, rows_over_time, section, stage_of};
 use crate::report::html::markup::Markup;
-use crate::report::runs::Run;
-use crate::report::summary::{quantity, tables::MISSING};
+use crate::report::overlay::Run;
+use crate::report::summary::{attention, quantity, tables::MISSING};
 use crate::report::timeline::Grid;
 use crate::results::{OperationSeries, Unit};
 use crate::units::show_count;
@@ -13,12 +13,26 @@ use crate::units::show_count;
 pub fn write(page: &mut Markup, context: &Context<'_>) {
     section(page, "errors", "Errors", |page| {
         let mut figures = Vec::new();
-        for name in &context.names {
-            figures.extend(context.runs.iter().filter_map(|run| figure(context, run, name)));
+        let mut words: Vec<String> =
+            context.runs.iter().flat_map(|run| of_the_account(context, run)).collect();
+        for name in context.names.iter().chain(&context.left_out) {
+            let is_drawn = context.names.contains(name);
+            for run in context.runs {
+                match figure(context, run, name).filter(|_| is_drawn) {
+                    Some(figure) => figures.push(figure),
+                    None => words.extend(undrawn(context, run, name)),
+                }
+            }
         }
-        if figures.is_empty() {
-            page.leaf("p", &[], "Every operation ended well.");
-        } else {
+        if figures.is_empty() && words.is_empty() {
+            let nothing = context.names.is_empty();
+            let all = if nothing { "No operation was attempted." } else { "Every operation ended well." };
+            page.leaf("p", &[], all);
+        }
+        for text in &words {
+            page.leaf("p", &[], &format!("! {text}"));
+        }
+        if !figures.is_empty() {
             page.leaf("p", &[("class", "note")], NOTE);
             page.open("div", &[("class", "charts")]);
             for figure in figures {
@@ -30,6 +44,43 @@ pub fn write(page: &mut Markup, context: &Context<'_>) {
             kinds(page, context, run);
         }
     });
+}
+
+/// How many of an operation did not end well over the whole run, and of how many.
+fn ended_otherwise(run: &Run, name: &str) -> (u64, u64) {
+    let phases = run.result.phases.iter().filter_map(|phase| phase.operations.get(name));
+    let outcomes = phases.flat_map(|operation| &operation.figures.outcomes);
+    outcomes.fold((0u64, 0u64), |(otherwise, all), (outcome, &count)| {
+        let not_ok = if outcome == "ok" { 0 } else { count };
+        (otherwise.saturating_add(not_ok), all.saturating_add(count))
+    })
+}
+
+/// An operation that did not always end well and has no chart.
+fn undrawn(context: &Context<'_>, run: &Run, name: &str) -> Option<String> {
+    let (otherwise, all) = ended_otherwise(run, name);
+    let (count, all) = (show_count(otherwise), show_count(all));
+    (otherwise > 0)
+        .then(|| format!("{}{name}: {count} of {all} did not end well; no chart", whose(context, run)))
+}
+
+/// What no operation knows of: copies that only the account holds, and whatever else was open when a run was killed.
+fn of_the_account(context: &Context<'_>, run: &Run) -> Vec<String> {
+    const KILLED: &str = "the run was killed: what was open then, and what came after its journal's last record, is in no operation";
+    let mut operations = run.result.operations.keys();
+    let is_told = operations.any(|name| ended_otherwise(run, name).0 > 0);
+    let mut lines = Vec::new();
+    if !run.result.complete {
+        lines.push(KILLED.to_owned());
+    }
+    if !run.result.complete || !is_told {
+        lines.extend(attention::unaccounted(&run.result));
+    }
+    lines.into_iter().map(|line| format!("{}{line}", whose(context, run))).collect()
+}
+
+fn whose(context: &Context<'_>, run: &Run) -> String {
+    if context.single().is_some() { String::new() } else { format!("{}: ", run.letter) }
 }
 
 const NOTE: &str = "Attempts that did not end well, by class and by the second they were intended in. Operations without any \
@@ -51,11 +102,10 @@ fn figure(context: &Context<'_>, run: &Run, name: &str) -> Option<Figure> {
     let rates: Vec<Vec<f64>> = classes.iter().map(|(_, counts)| per_second(counts, grid)).collect();
     let total = |column: usize| rates.iter().map(|rates| rates[column]).sum::<f64>();
     let most = (0..grid.columns()).map(total).fold(0.0, f64::max);
-    let whose = if context.single().is_some() { String::new() } else { format!("{}: ", run.letter) };
-    let title = format!("{whose}{name}: not well ended");
+    let title = format!("{}{name}: not well ended", whose(context, run));
     let label = format!("{title}, per second over time, by class; the numbers follow in a table");
     let mut frame =
-        Frame::over_time(&label, grid, &context.stage, Scale::linear(most), Unit::PerSecond, false);
+        Frame::over_time(&label, grid, &stage_of(run), Scale::linear(most), Unit::PerSecond, false);
     let mut floor = vec![0.0; grid.columns()];
     for (index, rates) in rates.iter().enumerate() {
         let band = floor.iter().zip(rates).map(|(&low, &rate)| (rate > 0.0).then_some((low, low + rate)));

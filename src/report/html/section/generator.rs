@@ -4,7 +4,7 @@ use super::users::{Levels, figure};
 use crate::report::html::chart::{Figure, Frame, Key, Scale, Table, run_class};
 use crate::report::html::context::{Context, rows_over_time, section};
 use crate::report::html::markup::Markup;
-use crate::report::runs::Run;
+use crate::report::overlay::Run;
 use crate::report::summary::{quantity, tables::MISSING};
 use crate::results::{Gauge, Series, ThreadRole, Unit};
 use crate::units::{ByteCount, show_count, show_micros, show_percent};
@@ -56,6 +56,7 @@ fn times(context: &Context<'_>, id: &str, title: &str, caption: &str, pick: Pick
         caption: caption.to_owned(),
         unit: Unit::Micros,
         scale,
+        has_least: false,
     };
     figure(context, levels, &columns)
 }

@@ -4,7 +4,7 @@ use crate::report::html::chart::{Figure, Frame, Key, Scale, run_class};
 use crate::report::html::context::{Context, anchor, each, rows_over_time, section};
 use crate::report::html::markup::Markup;
 use crate::report::html::section::latency::heat::heat;
-use crate::report::runs::Run;
+use crate::report::overlay::Run;
 use crate::report::summary::tables;
 use crate::report::timeline::{Grid, Responses};
 use crate::results::{Extended, OperationSeries, Unit};

@@ -3,7 +3,7 @@
 use crate::report::html::chart::Table;
 use crate::report::html::context::{Context, section};
 use crate::report::html::markup::Markup;
-use crate::report::runs::Run;
+use crate::report::overlay::Run;
 use crate::results::{LedgerCounts, LedgerKind, RoomOrder};
 use crate::units::show_count;
 

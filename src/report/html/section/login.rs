@@ -7,7 +7,7 @@
 use crate::report::html::chart::{Bar, Figure, Key, Table, bars, stack_class};
 use crate::report::html::context::{Context, section};
 use crate::report::html::markup::Markup;
-use crate::report::runs::Run;
+use crate::report::overlay::Run;
 use crate::report::summary::{quantity, tables};
 use crate::results::{Operation, Unit};
 use crate::units::show_count;

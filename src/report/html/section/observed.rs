@@ -1,12 +1,13 @@
 //! What was seen of the server beside the load: its CPU, its memory, and whatever else was watched. Drawn where there is any.
 
-use super::users::{Levels, figure, greatest};
-use crate::report::html::chart::Scale;
+use super::users::{Levels, ends, figure};
+use crate::report::html::chart::{Figure, Scale};
 use crate::report::html::context::{Context, anchor, section};
 use crate::report::html::markup::Markup;
-use crate::report::runs::{NamedSeries, Run};
+use crate::report::observed::NamedSeries;
+use crate::report::overlay::Run;
 use crate::report::summary::observed::{Line, TITLE, lines};
-use crate::results::Unit;
+use crate::results::{ColumnKind, Unit};
 
 /// What was seen in words, and what the load cost the server.
 fn said(page: &mut Markup, context: &Context<'_>, run: &Run) {
@@ -27,13 +28,13 @@ const SERIES_MAX: usize = 24;
 
 /// The section, if anything was observed: one chart for each name, with all runs that have it.
 pub fn write(page: &mut Markup, context: &Context<'_>) {
-    let mut names: Vec<&NamedSeries> = Vec::new();
+    let mut all: Vec<&NamedSeries> = Vec::new();
     for series in context.runs.iter().flat_map(|run| &run.observed) {
-        if names.iter().all(|known| (&known.name, known.unit) != (&series.name, series.unit)) {
-            names.push(series);
+        if all.iter().all(|known| !is_same(known, series)) {
+            all.push(series);
         }
     }
-    if names.is_empty() {
+    if all.is_empty() {
         return;
     }
     section(page, "server", TITLE, |page| {
@@ -41,28 +42,45 @@ pub fn write(page: &mut Markup, context: &Context<'_>) {
             said(page, context, run);
         }
         page.open("div", &[("class", "charts")]);
-        for series in names.into_iter().take(SERIES_MAX) {
-            let of = |run: &Run| {
-                let found =
-                    run.observed.iter().find(|one| (&one.name, one.unit) == (&series.name, series.unit));
-                found.map_or_else(Vec::new, |one| one.values.clone())
-            };
-            let columns: Vec<Vec<Option<f64>>> = context.runs.iter().map(of).collect();
-            let levels = Levels {
-                id: anchor("server", &series.name),
-                title: series.name.clone(),
-                caption: "As read in each second, or since the reading before".to_owned(),
-                unit: series.unit,
-                scale: if series.unit == Unit::Bytes {
-                    Scale::bytes(greatest(&columns))
-                } else {
-                    Scale::linear(greatest(&columns))
-                },
-            };
-            if let Some(figure) = figure(context, levels, &columns) {
-                figure.write(page);
-            }
-        }
+        let figures = all.iter().take(SERIES_MAX).filter_map(|series| chart(context, series));
+        figures.for_each(|figure| figure.write(page));
         page.close();
+        if all.len() > SERIES_MAX {
+            let more = all.len() - SERIES_MAX;
+            let text =
+                format!("No charts for {more} more columns: they are in the result file, and in the CSV.");
+            page.leaf("p", &[("class", "note")], &text);
+        }
     });
+}
+
+/// Whether two series can lie over each other.
+fn is_same(one: &NamedSeries, other: &NamedSeries) -> bool {
+    (&one.name, one.unit, one.kind) == (&other.name, other.unit, other.kind)
+}
+
+fn chart(context: &Context<'_>, series: &NamedSeries) -> Option<Figure> {
+    let of = |run: &Run| {
+        let found = run.observed.iter().find(|one| is_same(one, series));
+        found.map_or_else(Vec::new, |one| one.drawn().1)
+    };
+    let columns: Vec<Vec<Option<f64>>> = context.runs.iter().map(of).collect();
+    let (least, greatest) = ends(&columns);
+    let (unit, _) = series.drawn();
+    let levels = Levels {
+        id: anchor("server", &series.name),
+        title: series.name.clone(),
+        caption: match series.kind {
+            ColumnKind::Gauge => "At the end of each second".to_owned(),
+            ColumnKind::Counter => "Growth in each second, or since the reading before".to_owned(),
+        },
+        unit,
+        scale: if unit == Unit::Bytes && least >= 0.0 {
+            Scale::bytes(greatest)
+        } else {
+            Scale::spanning(least, greatest)
+        },
+        has_least: true,
+    };
+    figure(context, levels, &columns)
 }

@@ -4,7 +4,7 @@ use crate::report::html::chart::{Curve, Figure, Key, Table, curves, run_class};
 use crate::report::html::context::{Context, anchor, section};
 use crate::report::html::markup::Markup;
 use crate::report::html::section::latency::key;
-use crate::report::runs::{Run, operation};
+use crate::report::overlay::{Run, operation};
 use crate::report::summary::tables;
 use crate::report::timeline::Responses;
 use crate::results::{Figures, Histogram};
@@ -58,7 +58,7 @@ fn figure(context: &Context<'_>, name: &str) -> Option<Figure> {
             vec![Key::line("line r0", "over all attempts"), Key::line("line r1", "over the completed only")]
         }
         (Some(_), false) => Vec::new(),
-        (None, _) => wholes.iter().map(|(index, run, _)| key(*index, run)).collect(),
+        (None, _) => wholes.iter().map(|(index, run, whole)| key_of(*index, run, whole)).collect(),
     };
     let counts: Vec<String> = wholes
         .iter()
@@ -75,6 +75,13 @@ fn figure(context: &Context<'_>, name: &str) -> Option<Figure> {
         keys,
         table: table(context, &wholes, fewer),
     })
+}
+
+/// The key of a run's curve, which may have none.
+fn key_of(index: usize, run: &Run, whole: &Whole) -> Key {
+    let Key { class, text, .. } = key(index, run);
+    let is_drawn = whole.attempted.told().is_some();
+    Key::line(&class, if is_drawn { text } else { format!("{text} (too few attempts for a curve)") })
 }
 
 fn whole(figures: &Figures) -> Option<Whole> {

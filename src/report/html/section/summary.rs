@@ -3,7 +3,7 @@
 use crate::report::html::chart::Table;
 use crate::report::html::context::{Context, section};
 use crate::report::html::markup::Markup;
-use crate::report::runs::{Run, operation};
+use crate::report::overlay::{Run, operation};
 use crate::report::summary::{
     LEGEND, attention, elsewhere, extended, headliners, held, meaning, objective, observation, quantity,
     remarks, span, subject, tables, window_of,
@@ -177,9 +177,13 @@ fn objectives(page: &mut Markup, result: &RunResult) {
     table.write(page, "Objectives");
 }
 
+/// What a result's own sums are over.
+const OVER: &str = "Over the measured phases; logins, and what happened in none of them, over the whole run.";
+
 /// Each operation of all runs, one under the other, over the phases their results sum up.
 fn side_by_side(page: &mut Markup, context: &Context<'_>) {
-    page.leaf("h3", &[], "Side by side, over the measured phases");
+    page.leaf("h3", &[], "Side by side");
+    page.leaf("p", &[("class", "note")], OVER);
     let mut table = Table::new(&tables::TIMES);
     for name in &context.names {
         for run in context.runs {
@@ -208,7 +212,7 @@ fn figures(page: &mut Markup, run: &Run) {
         let mut table = Table::new(&tables::THROUGHPUT);
         table.rows = tables::throughput_rows(&operations, window, &result.series);
         table.write(page, &format!("Throughput in phase {}", phase.name));
-        if let Some(traffic) = attention::traffic(phase, window.seconds()) {
+        if let Some(traffic) = attention::traffic(result, phase) {
             page.leaf("p", &[("class", "note")], &traffic);
         }
     }

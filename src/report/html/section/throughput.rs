@@ -4,7 +4,7 @@ use crate::report::html::chart::{Figure, Frame, Key, Scale, run_class};
 use crate::report::html::context::{Context, anchor, each, rows_over_time, section};
 use crate::report::html::markup::Markup;
 use crate::report::html::section::latency::key;
-use crate::report::runs::Run;
+use crate::report::overlay::Run;
 use crate::report::summary::{quantity, tables::MISSING};
 use crate::report::timeline::Grid;
 use crate::results::{OperationSeries, Unit};

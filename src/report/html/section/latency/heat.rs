@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::series_of;
 use crate::report::html::chart::{Figure, Frame, Key, Scale};
-use crate::report::html::context::{Context, anchor, each, rows_over_time};
-use crate::report::runs::Run;
+use crate::report::html::context::{Context, anchor, each, rows_over_time, stage_of};
+use crate::report::overlay::Run;
 use crate::report::summary::quantity;
 use crate::report::timeline::Responses;
 use crate::results::Unit;
@@ -19,19 +19,19 @@ const SHADES: usize = 6;
 /// Ranges its table has at most.
 const RANGES_MAX: usize = 10;
 
-/// The map of one operation of a run; nothing where nothing completed.
+/// The map of one operation of a run; nothing where nothing was attempted.
 pub fn heat(context: &Context<'_>, run: &Run, name: &str) -> Option<Figure> {
     let series = series_of(run, name)?;
     let grid = context.grid;
     let columns = grid.responses(series);
-    let scale = scale_of(context, name)?;
+    let scale = scale_of(context, name);
     let cells = cells(&columns, scale);
     let most = *cells.values().max()?;
     let beyond = columns.iter().any(|column| column.infinite > 0);
     let whose = if context.runs.len() > 1 { format!("{}: ", run.letter) } else { String::new() };
     let title = format!("{whose}{name}: heat map");
     let label = format!("{title}; how many took how long, over time; the numbers follow in a table");
-    let mut frame = Frame::over_time(&label, grid, &context.stage, scale, Unit::Micros, beyond);
+    let mut frame = Frame::over_time(&label, grid, &stage_of(run), scale, Unit::Micros, beyond);
     for (shade, class) in CLASSES.into_iter().enumerate() {
         let of_shade = cells.iter().filter(|(_, count)| shade_of(**count, most) == shade);
         frame.cells(&of_shade.map(|(cell, _)| *cell).collect::<Vec<_>>(), ROWS, class);
@@ -52,13 +52,11 @@ pub fn heat(context: &Context<'_>, run: &Run, name: &str) -> Option<Figure> {
 const CLASSES: [&str; SHADES] = ["heat h0", "heat h1", "heat h2", "heat h3", "heat h4", "heat h5"];
 
 /// One scale for all runs, so that their maps can be held beside each other.
-fn scale_of(context: &Context<'_>, name: &str) -> Option<Scale> {
+fn scale_of(context: &Context<'_>, name: &str) -> Scale {
     let all = context.runs.iter().filter_map(|run| series_of(run, name));
     let columns: Vec<Responses> = all.flat_map(|series| context.grid.responses(series)).collect();
-    let edges =
-        columns.iter().flat_map(|column| column.buckets.0.iter().map(|&(bucket, _)| value_of(bucket) as f64));
-    let edges: Vec<f64> = edges.collect();
-    (!edges.is_empty()).then(|| Scale::log(edges.into_iter()))
+    let buckets = columns.iter().flat_map(|column| &column.buckets.0);
+    Scale::log(buckets.map(|&(bucket, _)| value_of(bucket) as f64))
 }
 
 /// Counts by column and row.
@@ -100,7 +98,8 @@ fn table(context: &Context<'_>, columns: &[Responses], scale: Scale) -> crate::r
     while edges.len() > RANGES_MAX {
         edges = edges.into_iter().step_by(2).collect();
     }
-    let heads: Vec<String> = std::iter::once("less".to_owned())
+    let rest = if edges.is_empty() { "completed" } else { "less" };
+    let heads: Vec<String> = std::iter::once(rest.to_owned())
         .chain(edges.iter().map(|&edge| format!("from {}", quantity(edge, Unit::Micros))))
         .chain(["never completed".to_owned()])
         .collect();

@@ -1,14 +1,18 @@
 //! Several runs of one profile, a line each, and how far they lie apart.
 //!
+//! How far they lie apart is said of the runs whose numbers are the server's: not of one that was cut short, nor of one whose
+//! generator was the limit. Those stand in the list, and how many they are is said.
+//!
 //! A percentile is never averaged: of the runs' percentiles the smallest, the median and the largest are shown, each of them
 //! one that a run measured.
 
 use comfy_table::Table;
 
-use crate::report::summary::Style;
+use crate::report::summary::tables::{MISSING, time};
 use crate::report::table::{align, left, table};
+use crate::report::text::{Page, Style, Tone};
 use crate::results::{Attempted, Exit, Extended, Figures, RunResult, VerdictState};
-use crate::units::{show_count, show_micros, show_percent};
+use crate::units::{show_count, show_percent};
 
 /// One of the runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +58,11 @@ impl Seen {
         }
     }
 
+    /// Whether its numbers are the server's.
+    const fn counts(&self) -> bool {
+        self.attempts > 0 && matches!(self.verdict, VerdictState::Valid | VerdictState::ServerLimited)
+    }
+
     /// In words, for who watches: `valid, message.delivery p99 3.2 ms`.
     pub fn in_words(&self) -> String {
         let seen = std::slice::from_ref(self);
@@ -65,21 +74,15 @@ impl Seen {
 
 /// The table, what lies between the runs, and those that did not end well.
 pub fn render(rows: &[RunRow], style: Style) -> String {
-    let width = style.width.max(Style::WIDTH_MIN);
     let seen = || rows.iter().filter_map(|row| row.seen.as_ref());
     let main = main_percentile(seen());
     let operation = seen().map(|seen| seen.operation.as_str()).find(|name| !name.is_empty());
-    let mut page = Page { text: "Runs\n".to_owned(), width };
-    page.table(&all_runs(rows, main.as_ref(), operation, width));
+    let mut page = Page::new(style);
+    page.title("Runs");
+    page.table(&all_runs(rows, main.as_ref(), operation, page.width()));
     if let Some(main) = &main {
         page.gap();
-        page.spread(rows, main);
-        page.line(&format!(
-            "{} of {}: over all attempts of the measured phases; what never completed ranks as > deadline. The median of an \
-             even number is the lower of the middle two: no percentile is averaged.",
-            main.name,
-            operation.unwrap_or_default()
-        ));
+        apart(&mut page, rows, main, operation.unwrap_or_default());
     }
     let unwell = unwell(rows);
     if !unwell.is_empty() {
@@ -87,11 +90,39 @@ pub fn render(rows: &[RunRow], style: Style) -> String {
     }
     for ((code, reason), numbers) in unwell {
         let plural = if numbers.len() == 1 { "" } else { "s" };
-        page.line(&format!("✗ run{plural} {}: exit code {code}: {reason}", numbers.join(", ")));
+        let text = format!("run{plural} {}: exit code {code}: {reason}", numbers.join(", "));
+        page.marked("✗", Tone::Bad, &text);
     }
     page.gap();
-    page.results(rows);
-    page.text
+    results(&mut page, rows);
+    page.into_text()
+}
+
+/// How far the runs lie apart, and which are left out of that.
+fn apart(page: &mut Page, rows: &[RunRow], main: &Main, operation: &str) {
+    let seen = || rows.iter().filter_map(|row| row.seen.as_ref());
+    if seen().any(Seen::counts) {
+        page.table(&spreads(rows, main, page.width()));
+    }
+    let count = |is: fn(&Seen) -> bool| seen().filter(|seen| is(seen)).count();
+    let limited = count(|seen| seen.verdict == VerdictState::GeneratorLimited);
+    let cut_short = count(|seen| seen.verdict == VerdictState::Interrupted);
+    let left_out: Vec<String> = [(limited, "whose generator was the limit"), (cut_short, "cut short")]
+        .into_iter()
+        .filter(|(runs, _)| *runs > 0)
+        .map(|(runs, why)| format!("{runs} {why}"))
+        .collect();
+    if !left_out.is_empty() {
+        page.marked("!", Tone::Warn, &format!("left out of min, median and max: {}", left_out.join(", ")));
+    }
+    page.line(
+        1,
+        &format!(
+            "{} of {operation}: over all attempts of the measured phases; what never completed ranks as > deadline. The median \
+             of an even number is the lower of the middle two: no percentile is averaged.",
+            main.name
+        ),
+    );
 }
 
 /// The runs that did not end well, by what the first reason is, in their order.
@@ -114,18 +145,23 @@ struct Main {
     pick: fn(&Attempted) -> Extended<u64>,
 }
 
-/// The highest that every run with any attempts can support; a run that was cut short does not count.
+/// The highest that every run whose numbers count can support; if none counts, every one that has any but those cut short.
 fn main_percentile<'a>(seen: impl Iterator<Item = &'a Seen> + Clone) -> Option<Main> {
     let picks: [Main; 3] = [
         Main { name: "p99", pick: |times| times.p99 },
         Main { name: "p90", pick: |times| times.p90 },
         Main { name: "p50", pick: |times| times.p50 },
     ];
-    let whole = seen.filter(|seen| seen.attempts > 0 && seen.verdict != VerdictState::Interrupted);
-    whole.clone().next()?;
+    let any_counts = seen.clone().any(Seen::counts);
+    let is_whole = |seen: &&Seen| seen.attempts > 0 && seen.verdict != VerdictState::Interrupted;
+    let whole: Vec<&Seen> =
+        seen.filter(|seen| if any_counts { seen.counts() } else { is_whole(seen) }).collect();
+    if whole.is_empty() {
+        return None;
+    }
     picks
         .into_iter()
-        .find(|main| whole.clone().all(|seen| (main.pick)(&seen.response) != Extended::Unsupported))
+        .find(|main| whole.iter().all(|seen| (main.pick)(&seen.response) != Extended::Unsupported))
 }
 
 fn all_runs(rows: &[RunRow], main: Option<&Main>, operation: Option<&str>, width: u16) -> Table {
@@ -161,16 +197,6 @@ fn share_undone(seen: &Seen) -> Option<f64> {
     (seen.attempts > 0).then(|| seen.attempts.saturating_sub(seen.done) as f64 / seen.attempts as f64)
 }
 
-const MISSING: &str = "–";
-
-fn time(micros: Extended<u64>) -> String {
-    match micros {
-        Extended::Unsupported => MISSING.to_owned(),
-        Extended::Finite(micros) => show_micros(micros),
-        Extended::Infinite => "> deadline".to_owned(),
-    }
-}
-
 /// Smallest, median (of an even number the lower), largest.
 fn spread<T: Copy>(mut values: Vec<T>, order: impl Fn(&T, &T) -> std::cmp::Ordering) -> Option<[T; 3]> {
     values.sort_by(order);
@@ -187,88 +213,43 @@ fn rank(micros: &Extended<u64>) -> (u8, u64) {
     }
 }
 
-struct Page {
-    text: String,
-    width: u16,
+/// Smallest, median and largest of each side.
+fn spreads(rows: &[RunRow], main: &Main, width: u16) -> Table {
+    let mut table = table(&["between the runs", "runs", "min", "median", "max"], width);
+    let sides: std::collections::BTreeSet<Option<&str>> = rows.iter().map(|row| row.side).collect();
+    for side in sides {
+        let of_side = rows.iter().filter(|row| row.side == side).filter_map(|row| row.seen.as_ref());
+        let counted: Vec<&Seen> = of_side.filter(|seen| seen.counts()).collect();
+        let of = side.map_or_else(String::new, |side| format!("{side}, "));
+        let times = counted.iter().map(|seen| (main.pick)(&seen.response)).collect();
+        if let Some(times) = spread(times, |a, b| rank(a).cmp(&rank(b))) {
+            let head = [format!("{of}{}", main.name), counted.len().to_string()];
+            table.add_row(head.into_iter().chain(times.map(time)));
+        }
+        let undone = counted.iter().filter_map(|seen| share_undone(seen)).collect();
+        if let Some(undone) = spread(undone, f64::total_cmp) {
+            let head = [format!("{of}not done"), counted.len().to_string()];
+            table.add_row(head.into_iter().chain(undone.map(show_percent)));
+        }
+    }
+    align(&mut table, 1);
+    table
 }
 
-impl Page {
-    fn table(&mut self, table: &Table) {
-        for line in table.lines() {
-            self.text.extend([" ", line.trim_end(), "\n"]);
+/// Where the results are: all of them, for a few; else the first and the last.
+fn results(page: &mut Page, rows: &[RunRow]) {
+    let places: Vec<&str> =
+        rows.iter().filter(|row| row.seen.is_some()).map(|row| row.place.as_str()).collect();
+    match places.as_slice() {
+        [] => page.unbroken("There is no result."),
+        [one] => page.unbroken(&format!("Result: {one}")),
+        [first, .., last] => {
+            let count = places.len();
+            page.unbroken(&format!("{count} results: {first}"));
+            let width = count.to_string().len() + 9;
+            page.unbroken(&format!("{:>width$} {last}", "…"));
         }
     }
-
-    fn gap(&mut self) {
-        self.text.push('\n');
-    }
-
-    /// How far the runs of each side lie apart.
-    fn spread(&mut self, rows: &[RunRow], main: &Main) {
-        let mut table = table(&["between the runs", "runs", "min", "median", "max"], self.width);
-        let sides: std::collections::BTreeSet<Option<&str>> = rows.iter().map(|row| row.side).collect();
-        for side in sides {
-            let whole: Vec<&Seen> = rows
-                .iter()
-                .filter(|row| row.side == side)
-                .filter_map(|row| row.seen.as_ref())
-                .filter(|seen| seen.attempts > 0 && seen.verdict != VerdictState::Interrupted)
-                .collect();
-            let of = side.map_or_else(String::new, |side| format!("{side}, "));
-            let times = whole.iter().map(|seen| (main.pick)(&seen.response)).collect();
-            if let Some(times) = spread(times, |a, b| rank(a).cmp(&rank(b))) {
-                let head = [format!("{of}{}", main.name), whole.len().to_string()];
-                table.add_row(head.into_iter().chain(times.map(time)));
-            }
-            let undone = whole.iter().filter_map(|seen| share_undone(seen)).collect();
-            if let Some(undone) = spread(undone, f64::total_cmp) {
-                let head = [format!("{of}not done"), whole.len().to_string()];
-                table.add_row(head.into_iter().chain(undone.map(show_percent)));
-            }
-        }
-        align(&mut table, 1);
-        self.table(&table);
-    }
-
-    /// Where the results are: all of them, for a few; else the first and the last.
-    fn results(&mut self, rows: &[RunRow]) {
-        let places: Vec<&str> =
-            rows.iter().filter(|row| row.seen.is_some()).map(|row| row.place.as_str()).collect();
-        match places.as_slice() {
-            [] => self.text.push_str("There is no result.\n"),
-            [one] => self.text.push_str(&format!("Result: {}\n", clean(one))),
-            [first, .., last] => {
-                let count = places.len();
-                self.text.push_str(&format!("{count} results: {}\n", clean(first)));
-                self.text.push_str(&format!(
-                    "{:>width$} {}\n",
-                    "…",
-                    clean(last),
-                    width = count.to_string().len() + 9
-                ));
-            }
-        }
-    }
-
-    /// A paragraph, wrapped.
-    fn line(&mut self, text: &str) {
-        let mut columns = 0;
-        for word in clean(text).split(' ').filter(|word| !word.is_empty()) {
-            let length = word.chars().count();
-            if columns > 0 && columns + 1 + length > usize::from(self.width) {
-                self.text.push('\n');
-                columns = 0;
-            }
-            self.text.extend([" ", word]);
-            columns += 1 + length;
-        }
-        self.text.push('\n');
-    }
-}
-
-/// What a file said, without what could move a terminal's cursor.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -331,6 +312,26 @@ mod tests {
             ),
         ];
         insta::assert_snapshot!(render(&rows, Style::default()));
+    }
+
+    /// A generator that was the limit says nothing of the server: its times stand in the list and nowhere else.
+    #[test]
+    fn runs_whose_generator_was_the_limit_lie_between_no_others() {
+        let limited = |number, p99| {
+            let seen = seen(GeneratorLimited, 1_200, Finite(800), Finite(p99));
+            row(number, None, Some(seen), (7, "the generator was the limit"))
+        };
+        let valid =
+            |number, p99| row(number, None, Some(seen(Valid, 1_200, Finite(800), Finite(p99))), (0, ""));
+        let text = render(&[valid(1, 3_000), limited(2, 90_000), valid(3, 4_000)], Style::default());
+        let between = text.lines().find(|line| line.starts_with(" p99 ")).expect("its row");
+        let between: Vec<&str> = between.split_whitespace().collect();
+        assert_eq!(between.join(" "), "p99 2 3 ms 3 ms 4 ms", "{text}");
+        assert!(text.contains("90 ms"), "it stands in the list: {text}");
+        assert!(text.contains("min, median and max: 1 whose generator was the limit\n"), "{text}");
+        let text = render(&[limited(1, 80_000), limited(2, 90_000)], Style::default());
+        assert!(text.contains("message.delivery p99") && text.contains("80 ms"), "{text}");
+        assert!(!text.contains(" between the runs") && text.contains(": 2 whose generator"), "{text}");
     }
 
     #[test]

@@ -2,7 +2,26 @@
 
 use comfy_table::Table;
 
-use super::Style;
+/// How a page is to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// The terminal's width, columns; at least 80 are used.
+    pub width: u16,
+    /// Whether colour may be used (a terminal, and no `NO_COLOR`).
+    pub colour: bool,
+}
+
+impl Style {
+    /// The narrowest page.
+    pub const WIDTH_MIN: u16 = 80;
+}
+
+impl Default for Style {
+    /// For a pipe: 80 columns, no colour.
+    fn default() -> Self {
+        Self { width: Self::WIDTH_MIN, colour: false }
+    }
+}
 
 /// What a painted word says anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +72,12 @@ impl Page {
     /// A paragraph behind a mark.
     pub(super) fn marked(&mut self, mark: &str, tone: Tone, text: &str) {
         self.wrapped(1, 3, Some((mark, tone)), text);
+    }
+
+    /// A line that is never broken: the name of a file is copied.
+    pub(super) fn unbroken(&mut self, text: &str) {
+        self.text.push_str(&clean(text));
+        self.text.push('\n');
     }
 
     pub(super) fn table(&mut self, table: &Table) {

@@ -1,7 +1,8 @@
 //! What a report is about: one result, or several laid over each other.
 
-use super::observed;
-use crate::results::{LedgerCounts, LedgerKind, Operation, RunResult, Unit};
+use super::observed::{self, NamedSeries};
+use super::summary::is_step;
+use crate::results::{LedgerCounts, LedgerKind, Operation, RunResult};
 
 /// Results one report can hold: as many as there are lines a person can tell apart.
 pub const RUNS_MAX: usize = 8;
@@ -17,17 +18,6 @@ pub struct Run {
     pub result: RunResult,
     /// What was seen of the server meanwhile, on the run's seconds; empty where nobody looked.
     pub observed: Vec<NamedSeries>,
-}
-
-/// Numbers of one kind, one per second of the run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NamedSeries {
-    /// What they are (`CPU of beam.smp`).
-    pub name: String,
-    /// What they count; a CPU is a share, where 1 is one processor.
-    pub unit: Unit,
-    /// One per second since the run's epoch; nothing where nothing was seen.
-    pub values: Vec<Option<f64>>,
 }
 
 /// Letters in the order of the results.
@@ -50,7 +40,8 @@ impl Run {
         let series = &self.result.series;
         let own = [series.users_online.len(), series.lag_max_us.len(), series.turn_max_us.len()];
         let operations = series.operations.values().map(|columns| columns.asked.len());
-        operations.chain(own).max().unwrap_or(0)
+        let observed = self.observed.iter().map(|series| series.values.len());
+        operations.chain(own).chain(observed).max().unwrap_or(0)
     }
 
     /// The kinds of messages it has an account of.
@@ -64,10 +55,8 @@ impl Run {
 pub fn headliners(runs: &[Run]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for run in runs {
-        let operations = &run.result.operations;
-        let is_step =
-            |name: &str| name.rsplit_once('.').is_some_and(|(whole, _)| operations.contains_key(whole));
-        names.extend(operations.keys().map(String::as_str).filter(|name| !is_step(name)));
+        let all = run.result.operations.keys().map(String::as_str);
+        names.extend(all.filter(|name| !is_step(name, &run.result)));
     }
     names.sort_unstable();
     names.dedup();
