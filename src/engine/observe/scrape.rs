@@ -34,8 +34,15 @@ pub(super) fn find(wanted: &Scrape) -> Result<(Page, Vec<String>), ObserveError>
     };
     let sums =
         page.read().map_err(|error| ObserveError::Page { url: wanted.url(), why: error.to_string() })?;
-    page.counters =
-        wanted.metrics.iter().map(|selector| exposition::is_counter(&selector.metric, &sums.types)).collect();
+    if let Some((metric, kind)) = page.no_counter(&sums) {
+        let (metric, kind) = (metric.to_owned(), kind.to_owned());
+        return Err(ObserveError::NotCounter { url: wanted.url(), metric, kind });
+    }
+    let only_grows = |(column, selector): (usize, &Selector)| {
+        // Where the page does not say what it is, the profile does.
+        wanted.cpu == Some(column) || exposition::is_counter(&selector.metric, &sums.types)
+    };
+    page.counters = wanted.metrics.iter().enumerate().map(only_grows).collect();
     let absent = wanted.metrics.iter().zip(&sums.values).filter(|(_, value)| value.is_none());
     let warnings = absent.map(|(selector, _)| is_absent(selector, &sums, &wanted.url())).collect();
     Ok((page, warnings))
@@ -57,6 +64,12 @@ impl Page {
     fn read(&self) -> Result<Sums, HttpError> {
         let body = self.reader.get(&self.address, ACCEPT)?;
         Ok(exposition::read(&String::from_utf8_lossy(&body), &self.wanted.metrics))
+    }
+
+    /// The metric that ought to count CPU seconds, and what it is, where the page says that it counts nothing.
+    fn no_counter<'a>(&'a self, sums: &'a Sums) -> Option<(&'a str, &'a str)> {
+        let metric = self.wanted.metrics.get(self.wanted.cpu?)?.metric.as_str();
+        Some((metric, exposition::other_than_counter(metric, &sums.types)?))
     }
 }
 
@@ -80,9 +93,17 @@ impl Source for Page {
 
     fn look(&mut self) -> Look {
         match self.read() {
-            Ok(sums) => {
+            Ok(mut sums) => {
                 let slips = (sums.bad_lines > 0).then(|| "lines of the page could not be read".to_owned());
-                Look { values: sums.values, faults: slips.into_iter().collect(), ..Look::default() }
+                // A metric that was not there before the run may turn out to be another than its name says.
+                let other = self.no_counter(&sums).map(|(metric, kind)| {
+                    format!("{metric} is a {kind} and counts no CPU seconds: it is left out")
+                });
+                if let (Some(_), Some(cpu)) = (&other, self.wanted.cpu) {
+                    sums.values[cpu] = None;
+                }
+                let faults = slips.into_iter().chain(other).collect();
+                Look { values: sums.values, faults, ..Look::default() }
             }
             Err(error) => Look { faults: vec![error.to_string()], ..Look::default() },
         }
