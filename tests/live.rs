@@ -13,9 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use xmpp_bench::live::metrics::{Kind, METRICS, render};
-use xmpp_bench::live::{
-    Classic, Drawn, Facts, Live, ObservedNow, Operation, OperationNow, Over, Snapshot,
-};
+use xmpp_bench::live::{Classic, Drawn, Facts, Live, ObservedNow, Operation, OperationNow, Over, Snapshot};
 use xmpp_bench::results::Histogram;
 
 /// A snapshot in which every metric has something to say, with labels that need care.

@@ -108,7 +108,9 @@ impl Farewell {
             return;
         }
         let most = LAST_SCRAPE.as_secs();
-        terminal::say(&format!("live: serving the last account for one more scrape, {most} s at most; Ctrl-C ends it"));
+        terminal::say(&format!(
+            "live: serving the last account for one more scrape, {most} s at most; Ctrl-C ends it"
+        ));
         for _ in 0..LAST_SCRAPE.as_millis() / LOOK.as_millis() {
             if !live.owes_scrape() || commands.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
                 return;

@@ -81,7 +81,8 @@ impl Standing<'_> {
     /// What the plan asks for per second now, and what was done of the same operations in the last second; nothing where no
     /// activity has any whose number the plan knows.
     pub fn asked_and_done(&self) -> Option<(f64, u64)> {
-        let done = |operation: OperationId| self.recent.operations.get(&operation.0).map_or(0, |own| own.done);
+        let done =
+            |operation: OperationId| self.recent.operations.get(&operation.0).map_or(0, |own| own.done);
         let sums = self.asked.iter().map(|(operation, rate)| (*rate, done(*operation)));
         sums.reduce(|sum, one| (sum.0 + one.0, sum.1 + one.1))
     }

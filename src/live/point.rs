@@ -256,8 +256,7 @@ mod tests {
         assert_eq!(all.iter().map(|point| point.online).min(), Some(9));
         assert!((of(|one| one.errors as f64).fold(0.0, f64::max) - 7.0).abs() < 1e-9);
         assert!((of(|one| one.p99.unwrap_or(0.0)).fold(0.0, f64::max) - 60_000.0).abs() < 1e-9);
-        let done: f64 =
-            all.iter().map(|point| point.operations[0].done * f64::from(point.seconds)).sum();
+        let done: f64 = all.iter().map(|point| point.operations[0].done * f64::from(point.seconds)).sum();
         // A mean is kept to a tenth: no more than that is lost of it, each time two become one.
         assert!((done - 999_900.0).abs() < 10.0, "{done}");
         assert!(of(|one| one.asked.unwrap_or(0.0)).all(|asked| (asked - 100.0).abs() < 1e-9));

@@ -38,7 +38,8 @@ pub(super) fn of(standing: &Standing<'_>, facts: &Arc<Facts>) -> Snapshot {
         ..Snapshot::default()
     };
     if let Some(folded) = standing.folded {
-        snapshot.now = facts.operations.iter().map(|one| operation_now(&one.name, standing, folded)).collect();
+        snapshot.now =
+            facts.operations.iter().map(|one| operation_now(&one.name, standing, folded)).collect();
         add_totals(&mut snapshot, folded);
     }
     snapshot

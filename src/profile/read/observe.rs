@@ -135,7 +135,9 @@ fn read_scrape(keys: &mut Keys<'_>) -> Result<Scrape, Reported> {
         ));
         return Err(keys.refuse(
             "cpu",
-            wrong.help("its name would end in _seconds_total; list it under `metrics`, where any unit will do"),
+            wrong.help(
+                "its name would end in _seconds_total; list it under `metrics`, where any unit will do",
+            ),
         ));
     }
     Ok(scrape)
