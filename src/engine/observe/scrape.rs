@@ -120,3 +120,61 @@ fn unit_of(name: &str) -> ColumnUnit {
         _ => ColumnUnit::Count,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// An exporter that answers each visitor with the next of these pages, and the source that reads `metric` off it as CPU seconds.
+    fn reading(metric: &str, pages: Vec<&'static str>) -> Result<Page, ObserveError> {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = listener.local_addr().expect("it listens").port();
+        std::thread::spawn(move || {
+            for page in pages {
+                let (mut stream, _) = listener.accept().expect("a visitor");
+                let _ = stream.read(&mut [0; 4_096]);
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", page.len());
+                let _ = stream.write_all((head + page).as_bytes());
+            }
+        });
+        let wanted = Scrape {
+            host: "127.0.0.1".to_owned(),
+            port,
+            path: "/metrics".to_owned(),
+            metrics: vec![Selector { metric: metric.to_owned(), labels: Vec::new() }],
+            cpu: Some(0),
+            memory: None,
+        };
+        find(&wanted).map(|(page, _)| page)
+    }
+
+    #[test]
+    fn what_the_page_calls_a_gauge_counts_no_cpu_seconds() {
+        let page = "# TYPE server_cpu_seconds gauge\nserver_cpu_seconds 0.5\n";
+        let refused = reading("server_cpu_seconds", vec![page]).err().expect("it is refused");
+        let text = refused.to_string();
+        assert!(text.contains("server_cpu_seconds is a gauge, and `cpu` must only grow"), "{text}");
+    }
+
+    #[test]
+    fn what_turns_out_to_be_a_gauge_only_later_is_left_out_and_said() {
+        let pages = vec!["other 1\n", "# TYPE server_cpu_seconds gauge\nserver_cpu_seconds 0.5\n"];
+        let mut page = reading("server_cpu_seconds", pages).expect("it may come yet");
+        assert_eq!(page.layout().columns[0].kind, ColumnKind::Counter, "the profile says so");
+        let look = page.look();
+        assert_eq!(look.values, [None]);
+        assert_eq!(look.faults, ["server_cpu_seconds is a gauge and counts no CPU seconds: it is left out"]);
+    }
+
+    #[test]
+    fn a_page_that_does_not_say_what_it_is_is_believed() {
+        let pages = vec!["server_cpu_seconds 3\n", "server_cpu_seconds 4\n"];
+        let mut page = reading("server_cpu_seconds", pages).expect("it is read");
+        assert_eq!(page.layout().columns[0].kind, ColumnKind::Counter);
+        let look = page.look();
+        assert_eq!((look.values, look.faults), (vec![Some(4.0)], Vec::new()));
+    }
+}
