@@ -170,6 +170,10 @@ fn what_is_scraped_grows_to_what_the_result_says_and_the_page_hears_the_end() {
     let early = get(&address, "/metrics");
     wait_until(&world, "result.json", 7.0);
     let late = get(&address, "/metrics");
+    // It has been scraped twice, and waits to be scraped of its end.
+    wait_for("word of the last scrape", || world.text("run.err").contains("one more scrape").then_some(()));
+    let last = get(&address, "/metrics");
+    assert!((sample(&last, "xmpp_bench_stage_info{stage=\"over\"}") - 1.0).abs() < 0.5, "{last}");
     let ended = world.end_of(running);
     let heard = reader.join().unwrap();
 
