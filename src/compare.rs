@@ -13,6 +13,8 @@
 
 mod comparable;
 mod design;
+mod end;
+mod foresee;
 mod gate;
 mod judge;
 mod junit;
@@ -27,6 +29,8 @@ mod within;
 use std::collections::BTreeSet;
 
 pub use comparable::{Refusal, Topic};
+pub use end::End;
+pub use foresee::{Foreseen, foresee};
 pub use gate::{GATES_MAX, Gate, GateError, UnknownMeasure};
 pub use measure::{Sense, Unit};
 pub use outcome::{

@@ -15,6 +15,8 @@ mod gates;
 mod hours;
 #[path = "compare_all/noise.rs"]
 mod noise;
+#[path = "compare_all/outages.rs"]
+mod outages;
 #[path = "compare_all/runs.rs"]
 mod runs;
 #[path = "compare_all/views.rs"]

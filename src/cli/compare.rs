@@ -32,7 +32,7 @@ pub(super) struct CompareArgs {
     /// The chance of a false alarm among all primary measures together, and among all gates.
     #[arg(long, default_value = "5%", value_name = "SHARE")]
     alpha: String,
-    /// Mark these differences between runs instead of refusing them: profile, host, verdict.
+    /// Mark these differences between runs instead of refusing them: profile, host, verdict, ending.
     #[arg(long, value_delimiter = ',', value_name = "WHAT")]
     allow: Vec<Topic>,
     /// How the comparison is printed.
@@ -44,8 +44,8 @@ pub(super) struct CompareArgs {
 }
 
 const AFTER_HELP: &str = "\
-Take turns: base, new, base, new, with the same seeds on both sides. Five runs a side can reach significance, seven make use of \
-the pairs; one run a side shows noise within the runs alone, and is never called better or worse.
+Take turns: base, new, base, new, with the same seeds on both sides. Eight runs a side make use of the pairs, whatever kinds of \
+stanzas are delivered; one run a side shows noise within the runs alone, and is never called better or worse.
 
 Exit codes: 0 all gates passed, or none given; 5 a gate failed; 6 not enough evidence for one; 7 a run cannot be trusted; \
 2 the runs are not comparable.
@@ -61,7 +61,7 @@ Examples:
 enum Format {
     /// For a terminal.
     Table,
-    /// Schema xmpp-bench/comparison/1.0.
+    /// Schema xmpp-bench/comparison/1.1.
     Json,
     /// For a comment on a pull request.
     Markdown,

@@ -100,7 +100,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
 
 fn once(args: &RunArgs) -> Result<u8, Failure> {
     if args.part.is_some() {
-        end_with_parent();
+        end_with_parent()?;
     }
     let profile = Arc::new(load::profile(&args.profile, &overrides(args))?);
     confirm::confirm(&profile, args.yes)?;

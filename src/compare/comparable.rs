@@ -8,7 +8,7 @@ use std::str::FromStr;
 use super::outcome::Difference;
 use super::run::Run;
 use super::show::clean;
-use crate::results::{Profile, VerdictState};
+use crate::results::{Profile, SourceKind, TlsFacts, VerdictState};
 
 /// What runs may differ in so that they are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,11 +19,13 @@ pub enum Topic {
     Host,
     /// A verdict by which the numbers do not say how the server answered the load.
     Verdict,
+    /// An end before the plan's, or one by which nobody vouches for the numbers.
+    Ending,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Profile, Self::Host, Self::Verdict];
+    pub const ALL: [Self; 4] = [Self::Profile, Self::Host, Self::Verdict, Self::Ending];
 
     /// The word on the command line.
     pub const fn as_str(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Topic {
             Self::Profile => "profile",
             Self::Host => "host",
             Self::Verdict => "verdict",
+            Self::Ending => "ending",
         }
     }
 }
@@ -40,7 +43,7 @@ impl FromStr for Topic {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = Self::ALL.iter().find(|topic| topic.as_str() == text).copied();
-        known.ok_or_else(|| format!("`{text}` is none of profile, host, verdict"))
+        known.ok_or_else(|| format!("`{text}` is none of profile, host, verdict, ending"))
     }
 }
 
@@ -87,11 +90,12 @@ pub(super) fn check(base: &[Run], new: &[Run], allow: &[Topic]) -> Result<Vec<Di
     );
     grave.extend(gathered(&all, |run| host_difference(first, run)).map(|it| (Topic::Host, it)));
     grave.extend(gathered(&all, unfit).map(|it| (Topic::Verdict, it)));
+    grave.extend(gathered(&all, ending).map(|it| (Topic::Ending, it)));
     let (allowed, refused): (Vec<_>, Vec<_>) =
         grave.into_iter().partition(|(topic, _)| allow.contains(topic));
     if !refused.is_empty() {
         let topics: BTreeSet<Topic> = refused.iter().map(|(topic, _)| *topic).collect();
-        let untrustworthy = topics.iter().eq([&Topic::Verdict]);
+        let untrustworthy = topics.iter().all(|topic| matches!(topic, Topic::Verdict | Topic::Ending));
         let reasons = refused.into_iter().map(|(_, reason)| reason).collect();
         return Err(Refusal { reasons, topics: topics.into_iter().collect(), untrustworthy });
     }
@@ -149,7 +153,9 @@ fn profile_difference(first: &Profile, other: &Profile) -> Option<String> {
     let keys: BTreeSet<&String> = one.keys().chain(two.keys()).collect();
     let differing = keys.into_iter().filter(|key| one.get(*key) != two.get(*key));
     let value = |map: &BTreeMap<String, String>, key: &String| {
-        map.get(key).cloned().unwrap_or_else(|| "not set".into())
+        let value = map.get(key).map_or("not set", String::as_str);
+        let cut = if value.chars().count() > VALUE_MAX { "…" } else { "" };
+        value.chars().take(VALUE_MAX).chain(cut.chars()).collect::<String>()
     };
     let mut found: Vec<String> = differing
         .map(|key| format!("{key}: {} here, {} in the base", value(&two, key), value(&one, key)))
@@ -168,7 +174,10 @@ fn profile_difference(first: &Profile, other: &Profile) -> Option<String> {
 
 /// More differing keys are counted, not named.
 const NAMED_MAX: usize = 5;
+/// More of a value is not shown.
 const VALUE_MAX: usize = 60;
+/// Keys that change no load: a run's own seed stands in its result, and a password is another on each server.
+const NOT_ASKED: [&str; 2] = ["seed", "password"];
 
 /// A profile's keys and values, flat, but for what load does not depend on. A text that is no TOML stands for itself.
 fn keys_of(text: &str) -> BTreeMap<String, String> {
@@ -197,7 +206,10 @@ fn flatten(path: &str, value: &toml::Value, found: &mut BTreeMap<String, String>
                 .for_each(|(index, value)| flatten(&format!("{path}.{index}"), value, found));
         }
         value => {
-            found.insert(path.to_owned(), value.to_string().chars().take(VALUE_MAX).collect());
+            let key = path.rsplit('.').next().unwrap_or_default();
+            if !NOT_ASKED.contains(&key) {
+                found.insert(path.to_owned(), value.to_string());
+            }
         }
     }
 }
@@ -219,6 +231,10 @@ fn unfit(run: &Run) -> Option<String> {
     }
 }
 
+fn ending(run: &Run) -> Option<String> {
+    (!run.endings.is_empty()).then(|| format!("ending: {}", run.endings.join("; ")))
+}
+
 /// What a circumstance is called, and how it is read.
 type Mark = (&'static str, fn(&Run) -> String);
 
@@ -229,7 +245,7 @@ fn marks(base: &[Run], new: &[Run]) -> Vec<String> {
         (run.verdict == VerdictState::ServerLimited).then(|| "verdict: server-limited".to_owned())
     };
     let mut found: Vec<String> = gathered(&all, limited).collect();
-    let texts: [Mark; 5] = [
+    let texts: [Mark; 8] = [
         ("tool", |run| run.tool.clone()),
         ("kernel", |run| run.host.kernel.clone().unwrap_or_default()),
         ("memory", |run| {
@@ -237,6 +253,23 @@ fn marks(base: &[Run], new: &[Run]) -> Vec<String> {
         }),
         ("TLS", |run| {
             run.target.tls.as_ref().map(|tls| format!("{} {}", tls.version, tls.cipher)).unwrap_or_default()
+        }),
+        ("TLS sessions", |run| {
+            let of = |tls: &TlsFacts| {
+                let resumed = if tls.handshakes_resumed > 0 { ", resumed in part" } else { "" };
+                format!("{}{resumed}", tls.mode)
+            };
+            run.target.tls.as_ref().map(of).unwrap_or_default()
+        }),
+        ("workers", |run| run.workers.to_string()),
+        ("observed", |run| {
+            let word = |kind: &SourceKind| match kind {
+                SourceKind::Process => "processes",
+                SourceKind::EmbeddedServer => "the embedded server",
+                SourceKind::Prometheus => "a page of metrics",
+                SourceKind::Other => "something this version does not know",
+            };
+            run.observed.iter().map(word).collect::<Vec<_>>().join(", ")
         }),
         ("mechanism", |run| run.target.mechanisms_used.keys().cloned().collect::<Vec<_>>().join(" ")),
     ];
@@ -248,6 +281,7 @@ fn marks(base: &[Run], new: &[Run]) -> Vec<String> {
         };
         found.extend(gathered(&all, say));
     }
+    found.extend(one_sided(base, new));
     found.extend(seeds(base, new));
     found.extend(order(base, new));
     found
@@ -268,16 +302,38 @@ fn seeds(base: &[Run], new: &[Run]) -> Option<String> {
     })
 }
 
-/// Runs of one side all before the other's: what changed on the machine meanwhile looks like the server's doing.
-fn order(base: &[Run], new: &[Run]) -> Option<String> {
-    let ends = |runs: &[Run]| {
-        let starts = runs.iter().map(|run| run.started.clone());
-        Some((starts.clone().min()?, starts.max()?))
+/// What one side did and the other never.
+fn one_sided(base: &[Run], new: &[Run]) -> Vec<String> {
+    let of = |runs: &[Run]| -> BTreeSet<String> {
+        runs.iter().flat_map(Run::operations).map(str::to_owned).collect()
     };
-    let ((base_first, base_last), (new_first, new_last)) = (ends(base)?, ends(new)?);
-    let apart = base_last < new_first || new_last < base_first;
-    (apart && base.len() + new.len() > 2).then(|| {
-        "order: one side's runs all came before the other's, so whatever else changed meanwhile counts as a difference; take turns"
-            .to_owned()
+    let (of_base, of_new) = (of(base), of(new));
+    let say = |side: &str, lone: Vec<&String>| {
+        let names: Vec<&str> = lone.into_iter().map(String::as_str).collect();
+        (!names.is_empty()).then(|| format!("measured on the {side} side alone: {}", names.join(", ")))
+    };
+    let lone = [
+        say("base", of_base.difference(&of_new).collect()),
+        say("new", of_new.difference(&of_base).collect()),
+    ];
+    lone.into_iter().flatten().collect()
+}
+
+/// One side's runs in a row, more than taking turns has: what changed on the machine meanwhile looks like the server's doing.
+fn order(base: &[Run], new: &[Run]) -> Option<String> {
+    let of = |runs: &[Run], side: bool| -> Vec<(String, bool)> {
+        runs.iter().map(|run| (run.started.clone(), side)).collect()
+    };
+    let mut all = of(base, false);
+    all.extend(of(new, true));
+    all.sort();
+    let longest = all.chunk_by(|one, next| one.1 == next.1).map(<[_]>::len).max()?;
+    // A B B A has two in a row; where one side has more runs than the other, that many times as many.
+    let fair = 2 * base.len().max(new.len()).div_ceil(base.len().min(new.len()).max(1));
+    let is_apart = all.chunk_by(|one, next| one.1 == next.1).count() == 2 && all.len() > 2;
+    (longest > fair || is_apart).then(|| {
+        format!(
+            "order: {longest} runs of one side in a row, so whatever else changed meanwhile counts as a difference; take turns"
+        )
     })
 }

@@ -18,7 +18,7 @@ pub(super) fn choose(base: &[Run], new: &[Run], family: usize, alpha: f64) -> Me
     let is_paired =
         pairs.is_some() && (can(paired) || !can(unpaired) && paired.least_p(true) <= unpaired.least_p(true));
     let design = if is_paired { paired } else { unpaired };
-    let needed = |design| runs_needed(design, family, alpha, true);
+    let needed = |design: fn(usize) -> Design| runs_needed(design, family, alpha, true);
     Method {
         test: if is_paired { TestKind::SignedRank } else { TestKind::MannWhitney },
         base_runs: base.len(),
@@ -38,7 +38,16 @@ pub(super) fn choose(base: &[Run], new: &[Run], family: usize, alpha: f64) -> Me
 }
 
 impl Method {
-    /// Whether one side has a single run: then nothing at all is known of how runs differ from each other.
+    /// Runs a side with which this test could reach `level`, one-sided.
+    pub(super) fn runs_for(&self, level: f64) -> usize {
+        let design = |runs| match self.test {
+            TestKind::SignedRank => Design::Paired { pairs: runs },
+            TestKind::MannWhitney => Design::Unpaired { base: runs, new: runs },
+        };
+        runs_needed(design, 1, level, false)
+    }
+
+    /// Whether a side has a single run: how its runs differ from each other is not known.
     pub(super) fn is_single(&self) -> bool {
         self.base_runs.min(self.new_runs) == 1
     }

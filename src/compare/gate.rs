@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use super::end::End;
 use super::judge::{Sides, change, extended};
 use super::measure::{Figure, Measure, Sense, Unit};
 use super::outcome::{GateOutcome, GateState};
@@ -151,7 +152,7 @@ fn resolve_one(gate: &Gate, known: &BTreeSet<Measure>) -> Result<Resolved, Unkno
         let example = match measure.unit() {
             Unit::Share => "`<= +0.1pp` (percentage points) or `== 0`",
             Unit::Micros => "`<= +10%` or `<= +5ms`",
-            Unit::PerSecond | Unit::Processors => "`+10%` or `-10%`",
+            Unit::PerSecond | Unit::Processors | Unit::Bytes => "`+10%` or `-10%`",
         };
         return Err(wrong(format!("changes of `{measure}` are bounded like {example}")));
     }
@@ -193,7 +194,7 @@ pub(super) fn outcomes(sides: &Sides<'_>, gates: &[Resolved]) -> Vec<GateOutcome
         let one = |(gate, test): (&Resolved, &Option<ShiftTest>)| {
             Some(test.as_ref()?.p_one_sided(gate.shift(), which(gate)))
         };
-        gates.iter().zip(&tests).filter(|(gate, _)| gate.gate.bound != Bound::Nothing).map(one).collect()
+        gates.iter().zip(&tests).filter(|(gate, _)| gate.is_tested()).map(one).collect()
     };
     let alpha = sides.options.alpha;
     let mut passing = holm(&p(Resolved::within), alpha).into_iter();
@@ -209,6 +210,11 @@ pub(super) fn outcomes(sides: &Sides<'_>, gates: &[Resolved]) -> Vec<GateOutcome
 }
 
 impl Resolved {
+    /// Whether it takes a test, and not just a look.
+    pub(super) fn is_tested(&self) -> bool {
+        self.gate.bound != Bound::Nothing
+    }
+
     fn scale(&self) -> Scale {
         if matches!(self.gate.bound, Bound::Relative(_)) { Scale::Ratio } else { Scale::Difference }
     }
@@ -245,13 +251,15 @@ impl Resolved {
             _ => GateState::NotEnoughEvidence,
         };
         let limit = |held: Held, side: Side| {
-            let end = test.limit(held.level, side);
-            end.is_finite().then(|| change(end, self.scale()))
+            let shift = test.limit(held.level, side);
+            let end = if side == Side::Above { End::lower(shift) } else { End::upper(shift) };
+            end.map(|shift| change(shift, self.scale()))
         };
         let (pass_limit, fail_limit) = (limit(pass, self.within()), limit(fail, self.beyond()));
         let estimate = test.estimate().map(|shift| change(shift, self.scale()));
-        let reason =
-            self.reason(state, estimate, pass_limit, fail_limit, test.design().least_p(false) > pass.level);
+        // Of one of several gates the level may be lower; with fewer runs than this none could ever be decided.
+        let needed = (test.design().least_p(false) > pass.level).then(|| sides.method.runs_for(pass.level));
+        let reason = self.reason(state, estimate, (pass_limit, fail_limit), needed);
         let bound = self.bound();
         GateOutcome {
             gate: self.gate.text.clone(),
@@ -268,26 +276,31 @@ impl Resolved {
         &self,
         state: GateState,
         estimate: Option<f64>,
-        pass: Option<f64>,
-        fail: Option<f64>,
-        too_few: bool,
+        (pass, fail): (End, End),
+        runs_needed: Option<usize>,
     ) -> String {
-        let show =
-            |value: Option<f64>| value.map_or_else(|| "unbounded".to_owned(), |value| self.show(value));
-        let (estimate, most) =
-            (show(estimate), if self.gate.direction == Direction::AtLeast { "at least" } else { "at most" });
-        match state {
-            GateState::Passed => format!("changed by {estimate}, with confidence {most} {}", show(pass)),
-            GateState::Failed => format!("changed by {estimate}, with confidence beyond {}", show(fail)),
-            GateState::NotEnoughEvidence if too_few => {
-                format!("changed by {estimate}; too few runs to decide it either way")
+        let estimate = match estimate {
+            Some(estimate) if estimate.is_finite() => format!("changed by {}", self.show(estimate)),
+            Some(estimate) if estimate > 0.0 => "no longer completes within the deadline".to_owned(),
+            Some(_) => "completes where the base did not within the deadline".to_owned(),
+            None => "never completes within the deadline on either side".to_owned(),
+        };
+        let show = |end: End, open: &str| show::end(end, open, |limit| self.show(limit));
+        let (below, above) = match self.gate.direction {
+            Direction::AtLeast => (show(pass, "-∞"), show(fail, "+∞")),
+            _ => (show(fail, "-∞"), show(pass, "+∞")),
+        };
+        let is_floor = self.gate.direction == Direction::AtLeast;
+        match (state, runs_needed) {
+            (GateState::Passed, _) if is_floor => format!("{estimate}, with confidence at least {below}"),
+            (GateState::Passed, _) => format!("{estimate}, with confidence at most {above}"),
+            (GateState::Failed, _) if is_floor => format!("{estimate}, with confidence beyond {above}"),
+            (GateState::Failed, _) => format!("{estimate}, with confidence beyond {below}"),
+            (GateState::NotEnoughEvidence, Some(runs)) => {
+                format!("{estimate}; too few runs to decide it either way: {runs} a side would do")
             }
-            GateState::NotEnoughEvidence => {
-                format!(
-                    "changed by {estimate}, somewhere between {} and {}: the bound lies within",
-                    show(fail),
-                    show(pass)
-                )
+            (GateState::NotEnoughEvidence, None) => {
+                format!("{estimate}, somewhere between {below} and {above}: the bound lies within")
             }
         }
     }
@@ -329,8 +342,8 @@ impl Resolved {
         GateOutcome {
             gate,
             state,
-            pass_limit: None,
-            fail_limit: None,
+            pass_limit: End::Open,
+            fail_limit: End::Open,
             bound,
             change: Extended::Unsupported,
             reason: show::clean(&reason),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Options;
+use super::end::End;
 use super::measure::{Measure, Sense, Unit};
 use super::outcome::{Family, Interval, IntervalKind, Judgement, Method, Row, TestKind, Unremarkable};
 use super::run::Run;
@@ -10,6 +11,7 @@ use super::within;
 use crate::results::Extended;
 use crate::stats::family::{Held, holm};
 use crate::stats::rank::{Scale, ShiftTest};
+use crate::units::show_percent;
 
 /// Two sides and how they are compared.
 #[derive(Clone, Copy, Debug)]
@@ -60,17 +62,20 @@ enum Remark {
 }
 
 fn remark(sides: &Sides<'_>, measure: &Measure) -> Remark {
-    let mut values = sides.all().filter_map(|run| run.value(measure)).peekable();
-    if values.peek().is_none() {
+    let values: Vec<f64> = sides.all().filter_map(|run| run.value(measure)).collect();
+    if values.is_empty() {
         return Remark::Unsupported;
     }
-    let values: Vec<f64> = values.collect();
+    // What some runs lack is never without remark: it may be what went wrong with them.
+    if values.len() < sides.base.len() + sides.new.len() {
+        return Remark::Row;
+    }
     // What completed wholly in every run is as unremarkable as what never went wrong.
     let dull = if measure.sense() == Sense::HigherIsBetter { 1.0 } else { 0.0 };
     let is_dull = match measure.unit() {
         Unit::Share => values.iter().all(|value| (value - dull).abs() <= 0.0),
         Unit::PerSecond => is_alike(&values),
-        Unit::Micros | Unit::Processors => false,
+        Unit::Micros | Unit::Processors | Unit::Bytes => false,
     };
     if is_dull { Remark::Dull } else { Remark::Row }
 }
@@ -161,6 +166,10 @@ impl<'a> Tested<'a> {
         let test = self.test.as_ref()?;
         let scale = self.measure.unit().scale();
         if sides.method.is_single() {
+            // Of one run against several the estimate is about all of them, and seconds of one say nothing of that.
+            if sides.base.len() + sides.new.len() > 2 {
+                return None;
+            }
             let (low, high) = within::interval(sides, self.measure, shift?)?;
             return Some(interval(IntervalKind::WithinRun, 0.95, low, high, scale));
         }
@@ -175,11 +184,13 @@ impl<'a> Tested<'a> {
             return Judgement::CannotSay;
         }
         let Some(shift) = shift.filter(|_| held.rejected) else { return Judgement::NoDifferenceShown };
+        let scale = self.measure.unit().scale();
         let effect = sides.options.min_effect;
-        let change = change(shift, self.measure.unit().scale());
-        let smallest = match self.measure.unit().scale() {
-            Scale::Ratio => effect.relative,
-            Scale::Difference => effect.points,
+        let smallest = if scale == Scale::Ratio { effect.relative } else { effect.points };
+        let change = match (scale, sides.values(self.measure)) {
+            // Most runs without any: the middle of the differences is zero, however much the others lost.
+            (Scale::Difference, Some(values)) if shift.abs() <= 0.0 => mean(&values.new) - mean(&values.base),
+            _ => change(shift, scale),
         };
         if change.abs() < smallest {
             return Judgement::Trifle;
@@ -208,25 +219,63 @@ impl<'a> Tested<'a> {
                 lacking[0]
             );
         }
+        let mut notes = Vec::new();
         match interval {
             Some(within) if within.kind == IntervalKind::WithinRun => {
-                let is_beyond =
-                    within.low.is_some_and(|low| low > 0.0) || within.high.is_some_and(|high| high < 0.0);
+                let is_beyond = within.low.is_above_zero() || within.high.is_below_zero();
                 let text = if is_beyond { "differs beyond" } else { "differs by no more than" };
-                format!("{text} within-run noise; run-to-run noise unknown")
+                notes.push(format!("{text} within-run noise; run-to-run noise unknown"));
             }
-            None if sides.method.is_single() => "run-to-run noise unknown".to_owned(),
+            None if sides.method.is_single() => notes.push("run-to-run noise unknown".to_owned()),
             _ if judgement == Judgement::CannotSay && family == Family::Exploratory => {
-                "too few runs".to_owned()
+                notes.push("too few runs".to_owned());
             }
-            _ => String::new(),
+            _ => {}
         }
+        notes.extend(self.some_runs_only(sides));
+        notes.extend(self.is_contradicted(sides).then(|| {
+            "the medians of the sides lie the other way round than the change, which is of pairs of runs"
+                .to_owned()
+        }));
+        notes.join("; ")
+    }
+
+    /// Of faults that some runs have and others do not: how many, and the most. A median would hide them.
+    fn some_runs_only(&self, sides: &Sides<'_>) -> Option<String> {
+        if self.measure.unit() != Unit::Share || self.measure.sense() != Sense::LowerIsBetter {
+            return None;
+        }
+        let of = |runs: &[Run]| {
+            let values: Vec<f64> = runs.iter().filter_map(|run| run.value(self.measure)).collect();
+            (values.iter().filter(|value| **value > 0.0).count(), values.into_iter().fold(0.0, f64::max))
+        };
+        let sides =
+            [("base", sides.base), ("new", sides.new)].map(|(name, runs)| (name, runs.len(), of(runs)));
+        let is_some_only = sides.iter().any(|&(_, runs, (with, _))| with > 0 && with < runs);
+        let text = |(name, runs, (with, most)): (&str, usize, (usize, f64))| {
+            format!("{name} {with} of {runs}, at most {}", show_percent(most))
+        };
+        is_some_only.then(|| format!("runs with any: {}", sides.map(text).join(", ")))
+    }
+
+    fn is_contradicted(&self, sides: &Sides<'_>) -> bool {
+        let read = |runs: &[Run]| {
+            let values: Vec<_> = runs.iter().map(|run| run.value(self.measure)).collect();
+            median(&values).finite()
+        };
+        let (Some(base), Some(new)) = (read(sides.base), read(sides.new)) else { return false };
+        let shift = self.test.as_ref().and_then(ShiftTest::estimate).unwrap_or(0.0);
+        shift * (new - base) < 0.0
     }
 }
 
 fn interval(kind: IntervalKind, confidence: f64, low: f64, high: f64, scale: Scale) -> Interval {
-    let end = |shift: f64| shift.is_finite().then(|| change(shift, scale));
-    Interval { kind, confidence, low: end(low), high: end(high) }
+    let told = |end: End| end.map(|shift| change(shift, scale));
+    Interval { kind, confidence, low: told(End::lower(low)), high: told(End::upper(high)) }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 /// A shift as people say it: relative, of shares the difference.
@@ -245,11 +294,10 @@ pub(super) fn extended(value: Option<f64>) -> Extended<f64> {
     }
 }
 
-/// The median of what is there; unsupported where anything is missing.
+/// The median, of an even number the lower of the middle two (no percentile is averaged); unsupported where anything is missing.
 fn median(values: &[Option<f64>]) -> Extended<f64> {
     let all: Option<Vec<f64>> = values.iter().copied().collect();
     let Some(mut all) = all.filter(|all| !all.is_empty()) else { return Extended::Unsupported };
     all.sort_by(f64::total_cmp);
-    let (low, high) = (all[(all.len() - 1) / 2], all[all.len() / 2]);
-    extended(Some(if low.total_cmp(&high).is_eq() { low } else { f64::midpoint(low, high) }))
+    extended(Some(all[(all.len() - 1) / 2]))
 }

@@ -2,7 +2,7 @@
 
 use super::outcome::{Comparison, Family, GateState, Row};
 use super::show;
-use super::text::cells;
+use super::text::{cells, noted};
 
 impl Comparison {
     /// GitHub's Markdown: the conclusion, the primary measures, and the rest folded away.
@@ -14,6 +14,11 @@ impl Comparison {
         text += &self.gate_table();
         text += &format!("{}\n\n", escape(&self.primary_title()));
         text += &rows(self.primary());
+        let notes: Vec<String> =
+            self.primary().filter_map(noted).map(|note| format!("- {}\n", escape(&note))).collect();
+        if !notes.is_empty() {
+            text += &format!("\n{}", notes.concat());
+        }
         if self.exploratory().next().is_some() {
             text += &format!("\n<details><summary>{}</summary>\n\n", escape(&self.exploratory_title()));
             text += &rows(self.exploratory());

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::gate::Resolved;
 use super::run::Run;
-use crate::results::{Extended, Figures, LedgerCounts, ObservedSource, RunResult, ThreadRole};
+use crate::results::{
+    Extended, Figures, LedgerCounts, Observed, ObservedSource, Phase, RunResult, ThreadRole,
+};
+use crate::sample::LedgerKind;
 use crate::stats::rank::Scale;
 
 /// One thing that is compared.
@@ -33,8 +36,18 @@ pub(super) enum Figure {
     Done,
     Errors,
     Unsent,
+    Undelivered,
     Loss,
+    Failed,
+    Indeterminate,
+    Duplicated,
+    Misdelivered,
+    Reordered,
     Cpu,
+    Memory,
+    CpuPerMessages,
+    CpuPerLogins,
+    MemoryPerUser,
 }
 
 /// What a measure's numbers are.
@@ -50,13 +63,15 @@ pub enum Unit {
     Share,
     /// Processors in use on average; changes are relative.
     Processors,
+    /// Bytes; changes are relative.
+    Bytes,
 }
 
 impl Unit {
     /// How two numbers of it are compared.
     pub(super) const fn scale(self) -> Scale {
         match self {
-            Self::Micros | Self::PerSecond | Self::Processors => Scale::Ratio,
+            Self::Micros | Self::PerSecond | Self::Processors | Self::Bytes => Scale::Ratio,
             Self::Share => Scale::Difference,
         }
     }
@@ -92,10 +107,23 @@ const LINES: &[Line] = &[
     (Figure::Errors, "errors", Unit::Share, LowerIsBetter),
     // Never started, of what was asked.
     (Figure::Unsent, "unsent", Unit::Share, LowerIsBetter),
-    // Copies that never came, of those owed.
+    // Of the copies owed, those that certainly did not arrive: lost or refused.
+    (Figure::Undelivered, "undelivered", Unit::Share, LowerIsBetter),
+    // Each column of the account, of the copies owed.
     (Figure::Loss, "loss", Unit::Share, LowerIsBetter),
+    (Figure::Failed, "failed", Unit::Share, LowerIsBetter),
+    (Figure::Indeterminate, "indeterminate", Unit::Share, LowerIsBetter),
+    (Figure::Duplicated, "duplicated", Unit::Share, LowerIsBetter),
+    (Figure::Misdelivered, "misdelivered", Unit::Share, LowerIsBetter),
+    (Figure::Reordered, "reordered", Unit::Share, LowerIsBetter),
     // Processor time over the run's time.
     (Figure::Cpu, "cpu", Unit::Processors, LowerIsBetter),
+    // The most that was read at once.
+    (Figure::Memory, "memory", Unit::Bytes, LowerIsBetter),
+    // What load costs the server, where the run can tell (`observed.derived`): processor time of a thousand.
+    (Figure::CpuPerMessages, "cpu_per_1000_messages", Unit::Micros, LowerIsBetter),
+    (Figure::CpuPerLogins, "cpu_per_1000_logins", Unit::Micros, LowerIsBetter),
+    (Figure::MemoryPerUser, "memory_per_user", Unit::Bytes, LowerIsBetter),
 ];
 
 impl Figure {
@@ -111,6 +139,21 @@ impl Figure {
         Self::Errors,
         Self::Unsent,
     ];
+
+    /// What an account has.
+    pub(super) const OF_ACCOUNTS: &[Self] = &[
+        Self::Undelivered,
+        Self::Loss,
+        Self::Failed,
+        Self::Indeterminate,
+        Self::Duplicated,
+        Self::Misdelivered,
+        Self::Reordered,
+    ];
+
+    /// What an observed server has beside `cpu`.
+    pub(super) const OF_OBSERVED: &[Self] =
+        &[Self::Memory, Self::CpuPerMessages, Self::CpuPerLogins, Self::MemoryPerUser];
 
     fn line(self) -> &'static Line {
         LINES.iter().find(|line| line.0 == self).expect("every figure has its line; a test reads them all")
@@ -141,26 +184,25 @@ impl fmt::Display for Measure {
     }
 }
 
-/// What is compared first, fixed before a value is looked at: the gates' measures; without gates delivery's p50, p99 and
-/// loss; where nothing is delivered, p50, p99 and errors of the first operation its profile plans.
+/// What is compared first, fixed before a value is looked at: the gates' measures (but for `== 0`, which takes no statistics);
+/// without them p50 and p99 of the first delivery there is, and what was not delivered of every kind the runs sent; where nothing
+/// is delivered, p50, p99 and errors of the first operation the profile plans.
 pub(super) fn primary<'a>(gates: &[Resolved], runs: impl Iterator<Item = &'a Run> + Clone) -> Vec<Measure> {
-    let gated: BTreeSet<Measure> = gates.iter().map(|gate| gate.measure.clone()).collect();
+    let tested = gates.iter().filter(|gate| gate.is_tested());
+    let gated: BTreeSet<Measure> = tested.map(|gate| gate.measure.clone()).collect();
     if !gated.is_empty() {
         return gated.into_iter().collect();
     }
-    let delivered = [
-        ("message.delivery", "message"),
-        ("groupchat.delivery", "groupchat"),
-        ("presence.delivery", "presence"),
-    ];
-    for (operation, ledger) in delivered {
-        if runs.clone().any(|run| run.has_operation(operation)) {
-            return vec![
-                Measure::new(operation, Figure::P50),
-                Measure::new(operation, Figure::P99),
-                Measure::new(ledger, Figure::Loss),
-            ];
-        }
+    let kinds = [LedgerKind::Message, LedgerKind::Groupchat, LedgerKind::Presence];
+    let delivery = |kind: LedgerKind| format!("{}.delivery", kind.as_str());
+    let sent: Vec<LedgerKind> = kinds
+        .into_iter()
+        .filter(|&kind| runs.clone().any(|run| run.has_operation(&delivery(kind))))
+        .collect();
+    if let Some(&first) = sent.first() {
+        let times = [Figure::P50, Figure::P99].map(|figure| Measure::new(&delivery(first), figure));
+        let accounts = sent.iter().map(|kind| Measure::new(kind.as_str(), Figure::Undelivered));
+        return times.into_iter().chain(accounts).collect();
     }
     let planned = runs
         .clone()
@@ -197,27 +239,68 @@ pub(super) fn of_operation(figure: Figure, figures: &Figures) -> Option<f64> {
         Figure::Done => share(|name| name == "ok" || name == "late"),
         Figure::Errors => share(|name| name == "lost" || name == "timeout" || name.starts_with("failed")),
         Figure::Unsent => share(|name| name.starts_with("unsent")),
-        Figure::Rate | Figure::Loss | Figure::Cpu => None,
+        // Of the series, the accounts, the server.
+        _ => None,
     }
 }
 
-/// The share of the copies owed that never came.
-pub(super) fn loss<'a>(accounts: impl Iterator<Item = &'a LedgerCounts>) -> Option<f64> {
-    let add = |(lost, expected), counts: &LedgerCounts| {
-        (lost + counts.lost as f64, expected + counts.expected as f64)
+/// A figure of the observed server; nothing where the run cannot support it, or nothing positive came of it: an unused
+/// process cannot be compared by ratio.
+pub(super) fn of_observed(figure: Figure, observed: &Observed) -> Option<f64> {
+    let derived = &observed.derived;
+    let micros = |seconds: Option<f64>| seconds.map(|seconds| seconds * 1e6);
+    let value = match figure {
+        Figure::Memory => memory_at_most(&observed.sources),
+        Figure::CpuPerMessages => micros(derived.cpu_s_per_1000_messages.value),
+        Figure::CpuPerLogins => micros(derived.cpu_s_per_1000_logins.value),
+        Figure::MemoryPerUser => derived.memory_bytes_per_user.value,
+        _ => None,
     };
-    let (lost, expected): (f64, f64) = accounts.fold((0.0, 0.0), add);
-    (expected > 0.0).then(|| lost / expected)
+    value.filter(|value| value.is_finite() && *value > 0.0)
 }
 
-/// Processors used on average over the run: by the generator's own threads; by the server as it was observed, or where it was
-/// not and runs inside the process, by its threads.
+/// The most memory all sources that know theirs had in one second, by the seconds in which all of them were read.
+fn memory_at_most(sources: &[ObservedSource]) -> Option<f64> {
+    let columns: Vec<&[Option<f64>]> = sources
+        .iter()
+        .filter_map(|source| source.columns.get(source.memory.as_ref()?))
+        .map(|column| column.values.as_slice())
+        .collect();
+    let seconds = columns.iter().map(|column| column.len()).min()?;
+    let sums =
+        (0..seconds).filter_map(|second| columns.iter().map(|column| column[second]).sum::<Option<f64>>());
+    sums.max_by(f64::total_cmp)
+}
+
+/// A column of an account, of the copies owed.
+pub(super) fn of_accounts<'a>(
+    figure: Figure,
+    accounts: impl Iterator<Item = &'a LedgerCounts>,
+) -> Option<f64> {
+    let column = |counts: &LedgerCounts| match figure {
+        Figure::Undelivered => counts.lost as f64 + counts.failed as f64,
+        Figure::Loss => counts.lost as f64,
+        Figure::Failed => counts.failed as f64,
+        Figure::Indeterminate => counts.indeterminate as f64,
+        Figure::Duplicated => counts.duplicated as f64,
+        Figure::Misdelivered => counts.misdelivered as f64,
+        Figure::Reordered => counts.reordered as f64,
+        _ => 0.0,
+    };
+    let (sum, expected) =
+        accounts.fold((0.0, 0.0), |sum, counts| (sum.0 + column(counts), sum.1 + counts.expected as f64));
+    (expected > 0.0).then(|| sum / expected)
+}
+
+/// Processors used on average: by the generator's own threads, over the run; by the server as it was observed in the measured phases,
+/// or where it was not and runs inside the process, by its threads over the run. Nothing where a source that counts processor
+/// time could not be read: less than all would look like an improvement.
 pub(super) fn processors(result: &RunResult, subject: &str) -> Option<f64> {
     let is_server = subject == SERVER;
-    let observed = result.observed.iter().filter(|_| is_server).flat_map(|observed| &observed.sources);
-    let observed: Vec<f64> = observed.filter_map(observed_processors).collect();
-    if !observed.is_empty() {
-        return Some(observed.iter().sum());
+    let sources = result.observed.iter().filter(|_| is_server).flat_map(|observed| &observed.sources);
+    let counted: Vec<&ObservedSource> = sources.filter(|source| source.cpu.is_some()).collect();
+    if !counted.is_empty() {
+        return all_processors(&counted, &result.phases);
     }
     let threads =
         result.generator.threads.iter().filter(|thread| (thread.role == ThreadRole::Server) == is_server);
@@ -226,21 +309,33 @@ pub(super) fn processors(result: &RunResult, subject: &str) -> Option<f64> {
     (used > 0.0 && seconds > 0.0).then_some(used / seconds)
 }
 
-/// What a source's counter of processor seconds grew by, over the time between its readings. A counter that falls has begun
-/// anew: that step is left out.
-fn observed_processors(source: &ObservedSource) -> Option<f64> {
+fn all_processors(counted: &[&ObservedSource], phases: &[Phase]) -> Option<f64> {
+    counted.iter().map(|source| observed_processors(source, phases)).sum()
+}
+
+/// What a source's counter of processor seconds grew by between readings of one measured phase, over the time between them. A counter
+/// that falls has begun anew: that step is left out.
+fn observed_processors(source: &ObservedSource, phases: &[Phase]) -> Option<f64> {
     let counter = source.columns.get(source.cpu.as_ref()?)?;
     let readings: Vec<(f64, f64)> =
         source.at_s.iter().zip(&counter.values).filter_map(|(at, value)| Some(((*at)?, (*value)?))).collect();
-    let steps = readings.windows(2).map(|pair| (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1));
+    let is_measured = |from: f64, to: f64| {
+        let mut measured = phases.iter().filter(|phase| phase.measured);
+        measured.any(|phase| phase.start_s - NEAR_S <= from && to <= phase.end_s + NEAR_S)
+    };
+    let steps = readings.windows(2).filter(|pair| is_measured(pair[0].0, pair[1].0));
+    let steps = steps.map(|pair| (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1));
     let grown = steps.filter(|(time, growth)| *time > 0.0 && *growth >= 0.0);
     let (time, growth) = grown.fold((0.0, 0.0), |sum, step| (sum.0 + step.0, sum.1 + step.1));
     (time > 0.0 && growth > 0.0).then(|| growth / time)
 }
 
+/// A reading this near to a phase's end belongs to it, seconds.
+const NEAR_S: f64 = 0.1;
+
 /// The generator's own processor time.
 pub(super) const GENERATOR: &str = "generator";
-/// The server's processor time, where it was recorded.
+/// The server's processor time and memory, where they were recorded.
 pub(super) const SERVER: &str = "server";
 
 fn number(value: Extended<u64>) -> Option<f64> {
@@ -254,8 +349,15 @@ fn number(value: Extended<u64>) -> Option<f64> {
 #[cfg(test)]
 #[allow(clippy::float_cmp, reason = "the sums are exact")]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::results::Column;
+    use crate::results::{Column, Ledgers};
+
+    fn phase(measured: bool, start_s: f64, end_s: f64) -> Phase {
+        let (name, operations, ledger) = ("steady".to_owned(), BTreeMap::new(), Ledgers::default());
+        Phase { name, start_s, end_s, measured, operations, ledger, traffic: None }
+    }
 
     #[test]
     fn what_an_observed_server_used_is_its_counters_growth_over_time() {
@@ -271,13 +373,83 @@ mod tests {
             .into(),
             ..ObservedSource::default()
         };
-        assert_eq!(observed_processors(&source), Some(2.0 / 4.0));
-        assert_eq!(observed_processors(&ObservedSource::default()), None);
+        assert_eq!(observed_processors(&source, &[phase(true, 0.0, 5.0)]), Some(2.0 / 4.0));
+        let ramp = [phase(false, 0.0, 1.0), phase(true, 1.0, 5.0)];
+        assert_eq!(observed_processors(&source, &ramp), Some(1.5 / 3.0), "measured phases only");
+        assert_eq!(observed_processors(&source, &[]), None);
+        assert_eq!(observed_processors(&ObservedSource::default(), &ramp), None);
+    }
+
+    #[test]
+    fn a_source_that_was_not_read_makes_no_server_cheaper() {
+        let measured = [phase(true, 0.0, 2.0)];
+        let source = |values: &[Option<f64>]| ObservedSource {
+            cpu: Some("cpu".into()),
+            at_s: (0..values.len()).map(|at| Some(at as f64)).collect(),
+            columns: [("cpu".into(), Column { values: values.to_vec(), ..Column::default() })].into(),
+            ..ObservedSource::default()
+        };
+        let (one, unread) = (source(&[Some(1.0), Some(1.5), Some(2.0)]), source(&[None, None, None]));
+        assert_eq!(all_processors(&[&one, &one], &measured), Some(1.0));
+        assert_eq!(all_processors(&[&one, &unread], &measured), None);
+    }
+
+    #[test]
+    fn an_account_is_told_column_by_column() {
+        let one = LedgerCounts {
+            expected: 600,
+            delivered: 594,
+            lost: 1,
+            failed: 2,
+            indeterminate: 3,
+            ..LedgerCounts::default()
+        };
+        let other = LedgerCounts {
+            expected: 400,
+            delivered: 400,
+            duplicated: 4,
+            misdelivered: 5,
+            reordered: 6,
+            ..LedgerCounts::default()
+        };
+        let shares =
+            Figure::OF_ACCOUNTS.iter().map(|figure| of_accounts(*figure, [&one, &other].into_iter()));
+        let shares: Vec<f64> = shares.map(|share| share.unwrap() * 1_000.0).collect();
+        assert_eq!(shares, [3.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(of_accounts(Figure::Loss, std::iter::empty()), None, "nothing was owed");
+    }
+
+    #[test]
+    fn memory_is_the_most_all_sources_had_at_once() {
+        let source = |values: &[Option<f64>]| ObservedSource {
+            memory: Some("rss".into()),
+            columns: [("rss".into(), Column { values: values.to_vec(), ..Column::default() })].into(),
+            ..ObservedSource::default()
+        };
+        let one = source(&[Some(50.0), Some(60.0), Some(90.0), None]);
+        let other = source(&[Some(5.0), Some(7.0), None, Some(80.0)]);
+        let observed = |sources| Observed { sources, ..Observed::default() };
+        let both = observed(vec![one, other, ObservedSource::default()]);
+        assert_eq!(of_observed(Figure::Memory, &both), Some(67.0), "the second in which both were read");
+        assert_eq!(of_observed(Figure::Memory, &observed(Vec::new())), None);
+        assert_eq!(of_observed(Figure::Memory, &observed(vec![source(&[Some(0.0)])])), None);
+    }
+
+    #[test]
+    fn what_load_costs_is_taken_over_from_the_result() {
+        let mut observed = Observed::default();
+        assert_eq!(of_observed(Figure::CpuPerMessages, &observed), None);
+        observed.derived.cpu_s_per_1000_messages.value = Some(0.25);
+        observed.derived.cpu_s_per_1000_logins.value = Some(1.5);
+        observed.derived.memory_bytes_per_user.value = Some(4096.0);
+        let found = Figure::OF_OBSERVED.iter().map(|figure| of_observed(*figure, &observed));
+        assert_eq!(found.collect::<Vec<_>>(), [None, Some(250_000.0), Some(1_500_000.0), Some(4096.0)]);
     }
 
     #[test]
     fn every_figure_has_its_line() {
-        let figures = Figure::OF_OPERATIONS.iter().chain(&[Figure::Loss, Figure::Cpu]);
+        let figures = Figure::OF_OPERATIONS.iter().chain(Figure::OF_ACCOUNTS).chain(Figure::OF_OBSERVED);
+        let figures = figures.chain(&[Figure::Cpu]);
         assert_eq!(figures.clone().count(), LINES.len());
         for &figure in figures {
             assert!(!figure.name().is_empty());

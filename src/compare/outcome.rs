@@ -3,19 +3,20 @@
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 
+use super::end::End;
 use super::judge::Sides;
 use super::measure::{Sense, Unit};
 use super::run::Run;
 use crate::results::{Exit, Extended, Tool};
 
 /// The name and version of the JSON form. A new field raises the minor number, a changed one the major.
-pub const SCHEMA: &str = "xmpp-bench/comparison/1.0";
+pub const SCHEMA: &str = "xmpp-bench/comparison/1.1";
 
 /// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "xmpp-bench comparison")]
 pub struct Comparison {
-    /// `xmpp-bench/comparison/1.0`.
+    /// `xmpp-bench/comparison/1.1`.
     pub schema: String,
     /// The program that compared.
     pub tool: Tool,
@@ -169,10 +170,10 @@ pub struct Interval {
     pub kind: IntervalKind,
     /// The chance that such an interval holds the truth.
     pub confidence: f64,
-    /// Its lower end; null: unbounded.
-    pub low: Option<f64>,
-    /// Its upper end; null: unbounded.
-    pub high: Option<f64>,
+    /// Its lower end.
+    pub low: End,
+    /// Its upper end.
+    pub high: End,
 }
 
 /// What an interval allows for.
@@ -218,10 +219,10 @@ pub struct GateOutcome {
     pub gate: String,
     /// What became of it.
     pub state: GateState,
-    /// The confidence limit that is held against the bound to pass; null: unbounded.
-    pub pass_limit: Option<f64>,
-    /// The one that is held against the bound to fail; null: unbounded.
-    pub fail_limit: Option<f64>,
+    /// The confidence limit that is held against the bound to pass.
+    pub pass_limit: End,
+    /// The one that is held against the bound to fail.
+    pub fail_limit: End,
     /// The bound: relative, a difference, or absolute, as it was given.
     pub bound: f64,
     /// The estimated change.

@@ -1,11 +1,11 @@
 //! One run, reduced to what a comparison needs: its circumstances, its measures, and its seconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::measure::{self, Figure, GENERATOR, Measure, SERVER};
 use crate::results::file::{self, ReadError};
-use crate::results::{Host, OperationSeries, Phase, Profile, RunResult, Target, VerdictState};
+use crate::results::{Host, OperationSeries, Phase, Profile, RunResult, SourceKind, Target, VerdictState};
 use crate::sample::LedgerKind;
 use crate::stats::blocks::Intervals;
 
@@ -21,6 +21,12 @@ pub struct Run {
     pub(super) verdict: VerdictState,
     /// The predicates that speak for the verdict, where it is not valid.
     pub(super) because: Vec<String>,
+    /// Why it is no whole run, where the verdict does not say so.
+    pub(super) endings: Vec<String>,
+    /// Worker threads.
+    pub(super) workers: usize,
+    /// What was observed beside it: kinds, for names are each side's own.
+    pub(super) observed: Vec<SourceKind>,
     pub(super) tool: String,
     pub(super) profile: Profile,
     pub(super) host: Host,
@@ -63,6 +69,9 @@ impl Run {
             seed: result.seed,
             verdict: result.verdict.state,
             because: evidence.map(|one| one.predicate.clone()).collect(),
+            endings: endings(result),
+            workers: result.generator.workers.iter().map(|one| one.worker).collect::<BTreeSet<_>>().len(),
+            observed: result.observed.iter().flat_map(|one| &one.sources).map(|one| one.kind).collect(),
             tool: format!("{} {}", result.tool.name, result.tool.version),
             profile: result.profile.clone(),
             host: result.host.clone(),
@@ -82,6 +91,11 @@ impl Run {
         self.values.get(measure).copied()
     }
 
+    /// The operations anything was measured of.
+    pub(super) fn operations(&self) -> impl Iterator<Item = &str> {
+        self.seconds.keys().map(String::as_str)
+    }
+
     pub(super) fn has_operation(&self, name: &str) -> bool {
         self.seconds.contains_key(name)
     }
@@ -94,6 +108,19 @@ impl Run {
     pub(super) fn seconds(&self, operation: &str) -> Option<&Seconds> {
         self.seconds.get(operation)
     }
+}
+
+/// What an end was that leaves half a run, or numbers nobody vouches for.
+fn endings(result: &RunResult) -> Vec<String> {
+    let by_verdict = [VerdictState::Interrupted, VerdictState::GeneratorLimited];
+    if by_verdict.contains(&result.verdict.state) {
+        return Vec::new();
+    }
+    let early = result.ended_early.as_ref();
+    let early = early.map(|early| format!("it ended early, {:.0} s in: {}", early.at_s, early.reason));
+    // An internal error, nobody could log in, nothing was measured.
+    let reasons = result.exit.reasons.iter().filter(|reason| [1, 3, 7].contains(&reason.code));
+    early.into_iter().chain(reasons.map(|reason| reason.reason.clone())).collect()
 }
 
 fn measures(result: &RunResult) -> (BTreeMap<Measure, f64>, Vec<Measure>) {
@@ -111,14 +138,22 @@ fn measures(result: &RunResult) -> (BTreeMap<Measure, f64>, Vec<Measure>) {
     }
     for kind in LedgerKind::ALL {
         let measured = result.phases.iter().filter(|phase| phase.measured);
-        if let Some(loss) = measure::loss(measured.map(|phase| phase.ledger.of(kind))) {
-            found.push((Measure::new(kind.as_str(), Figure::Loss), Some(loss)));
-        }
+        let accounts = measured.map(|phase| phase.ledger.of(kind));
+        found.extend(Figure::OF_ACCOUNTS.iter().filter_map(|&figure| {
+            let share = measure::of_accounts(figure, accounts.clone())?;
+            Some((Measure::new(kind.as_str(), figure), Some(share)))
+        }));
     }
     for subject in [GENERATOR, SERVER] {
         if let Some(used) = measure::processors(result, subject) {
             found.push((Measure::new(subject, Figure::Cpu), Some(used)));
         }
+    }
+    if let Some(observed) = &result.observed {
+        let figures = Figure::OF_OBSERVED.iter();
+        found.extend(
+            figures.map(|&figure| (Measure::new(SERVER, figure), measure::of_observed(figure, observed))),
+        );
     }
     let unsupported =
         found.iter().filter(|(_, value)| value.is_none()).map(|(measure, _)| measure.clone()).collect();

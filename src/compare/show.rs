@@ -1,9 +1,10 @@
 //! Numbers of a comparison as people read them: units chosen for them, the same in every view.
 
+use super::end::End;
 use super::measure::Unit;
 use super::outcome::{Interval, Judgement, Row};
 use crate::results::Extended;
-use crate::units::{Rate, show_change, show_micros, show_percent, show_points};
+use crate::units::{ByteCount, Rate, show_change, show_micros, show_percent, show_points};
 
 /// What stands for a time that never ended.
 const BEYOND: &str = "> deadline";
@@ -24,6 +25,7 @@ pub(super) fn value(unit: Unit, value: Extended<f64>) -> String {
         }
         Unit::Share => show_percent(value),
         Unit::Processors => format!("{value:.3} CPU"),
+        Unit::Bytes => ByteCount(value.max(0.0).round() as u64).to_string(),
     }
 }
 
@@ -31,7 +33,7 @@ pub(super) fn value(unit: Unit, value: Extended<f64>) -> String {
 pub(super) fn change(unit: Unit, change: Extended<f64>) -> String {
     match change {
         Extended::Unsupported => MISSING.to_owned(),
-        Extended::Infinite => "to infinity".to_owned(),
+        Extended::Infinite => "+∞".to_owned(),
         Extended::Finite(change) => finite_change(unit, change),
     }
 }
@@ -39,7 +41,7 @@ pub(super) fn change(unit: Unit, change: Extended<f64>) -> String {
 fn finite_change(unit: Unit, change: f64) -> String {
     match unit {
         Unit::Share => show_points(change),
-        Unit::Micros | Unit::PerSecond | Unit::Processors => show_change(change),
+        Unit::Micros | Unit::PerSecond | Unit::Processors | Unit::Bytes => show_change(change),
     }
 }
 
@@ -49,16 +51,29 @@ pub(super) fn micros_change(micros: f64) -> String {
     if micros < 0.0 { format!("-{size}") } else { format!("+{size}") }
 }
 
-/// An interval: `+2 % … +21 %`. Its level stands in the heading, and here only where it is another.
+/// An interval: `+2 … +21 %`. Its level stands in the heading, and here only where it is another.
 pub(super) fn interval(row: &Row) -> String {
     let Some(interval) = row.interval else { return MISSING.to_owned() };
-    let end = |end: Option<f64>, open: &str| {
-        end.map_or_else(|| open.to_owned(), |end| finite_change(row.unit, end))
+    let finite = |at: f64| finite_change(row.unit, at);
+    let (low, high) = match (interval.low, interval.high) {
+        // All of it lies there.
+        (End::Plus, _) => return "+∞".to_owned(),
+        (_, End::Minus) => return "-∞".to_owned(),
+        (low, high) => (end(low, "-∞", finite), end(high, "+∞", finite)),
     };
-    let (low, high) = (end(interval.low, "-∞"), end(interval.high, "+∞"));
     let unit = [" %", " pp"].into_iter().find(|unit| low.ends_with(unit) && high.ends_with(unit));
     let low = unit.map_or(low.as_str(), |unit| low.trim_end_matches(unit));
     format!("{low} … {high}")
+}
+
+/// A limit; `open` is what it is called where there is none.
+pub(super) fn end(end: End, open: &str, finite: impl Fn(f64) -> String) -> String {
+    match end {
+        End::Open => open.to_owned(),
+        End::At(limit) => finite(limit),
+        End::Plus => "+∞".to_owned(),
+        End::Minus => "-∞".to_owned(),
+    }
 }
 
 /// What an interval's level is: `95 %`, `98.3 %`.

@@ -47,15 +47,15 @@ impl Comparison {
     pub(super) fn conclusions(&self) -> Vec<Conclusion> {
         if self.method.is_single() {
             let text = format!(
-                "one run a side shows how seconds differ, not how runs do: nothing here can be called better or worse. {}",
+                "one run a side shows how seconds differ, not how runs do: no measure here can be called better or worse. {}",
                 self.needed()
             );
             return vec![Conclusion { word: "CANNOT SAY", text }];
         }
         if !self.method.reachable {
             let text = format!(
-                "these files cannot reach significance, whatever they hold: the least p of {} against {} runs is {}, and the \
-                 first of {} must reach {}. {}",
+                "no measure here can be called better or worse, whatever these files hold: the least two-sided p of {} against {} \
+                 runs is {}, and the first of {} must reach {}. {}",
                 self.method.base_runs,
                 self.method.new_runs,
                 show::p(Some(self.method.least_p)),
@@ -67,12 +67,20 @@ impl Comparison {
         }
         let news = |wanted| self.primary().filter(move |row| row.judgement == wanted);
         let say = |word: &'static str, row: &Row| Conclusion { word, text: summary(row) };
-        let mut lines: Vec<Conclusion> = news(Judgement::Worse).map(|row| say("WORSE", row)).collect();
+        let untested = || self.primary().filter(|row| row.p.is_none());
+        let unsaid = |row: &Row| Conclusion {
+            word: "CANNOT SAY",
+            text: format!("{}: {}", show::clean(&row.measure), show::clean(&row.note)),
+        };
+        let mut lines: Vec<Conclusion> = untested().map(unsaid).collect();
+        lines.extend(news(Judgement::Worse).map(|row| say("WORSE", row)));
         lines.extend(news(Judgement::Better).map(|row| say("BETTER", row)));
-        if lines.is_empty() {
-            let text = "no primary measure changed by what is news; the intervals say how large a change could have gone \
-                        unseen"
-                .to_owned();
+        let tested = self.primary().count() - untested().count();
+        if lines.len() == untested().count() && tested > 0 {
+            let which = if tested == self.primary().count() { "no" } else { "no other" };
+            let text = format!(
+                "{which} primary measure changed by what is news; the intervals say how large a change could have gone unseen"
+            );
             lines.push(Conclusion { word: "NO DIFFERENCE SHOWN", text });
         }
         lines
@@ -133,8 +141,8 @@ impl Comparison {
     }
 
     fn notes(&self, page: &mut Page) {
-        for row in self.primary().filter(|row| !row.note.is_empty()) {
-            page.line(2, &format!("{}: {}", show::clean(&row.measure), show::clean(&row.note)));
+        for note in self.primary().filter_map(noted) {
+            page.line(2, &note);
         }
     }
 
@@ -211,6 +219,11 @@ pub(super) fn cells(row: &Row, name: &str, is_primary: bool) -> [String; 7] {
         show::p(row.p_adjusted.or(row.p)),
         show::judgement(row, is_primary).to_owned(),
     ]
+}
+
+/// What belongs beside a measure's line.
+pub(super) fn noted(row: &Row) -> Option<String> {
+    (!row.note.is_empty()).then(|| format!("{}: {}", show::clean(&row.measure), show::clean(&row.note)))
 }
 
 /// A change in a sentence.

@@ -55,7 +55,10 @@ struct ShardState {
     logins: (u64, u64),
     hopeless_logins: u64,
     handshakes: (u64, u64),
+    /// Read and written.
     bytes: (u64, u64),
+    /// The same by the phase of the second.
+    phase_bytes: Vec<(u64, u64)>,
     stanzas: Vec<Stanzas>,
     queued: u64,
     established: u64,
@@ -106,6 +109,7 @@ impl Aggregator {
         let state = ShardState {
             ledger: vec![[LedgerCounts::default(); 3]; phases],
             turns: vec![TurnTimes::default(); phases],
+            phase_bytes: vec![(0, 0); phases],
             ..ShardState::default()
         };
         Self {
@@ -186,17 +190,25 @@ impl Aggregator {
 
     /// The facts of the second that a regular report closes.
     fn note_second(&mut self, report: &ShardReport) {
-        let before = &self.shards[usize::from(report.shard)];
+        let shard = &mut self.shards[usize::from(report.shard)];
         let longest = report.turns.iter().map(TurnTimes::longest).max().unwrap_or_default();
+        // A tick comes just after the second it closes.
+        let second = if report.ticked { report.at.second().saturating_sub(1) } else { report.at.second() };
+        let bytes_in = report.stats.bytes_in.saturating_sub(shard.bytes.0);
+        let bytes_out = report.stats.bytes_out.saturating_sub(shard.bytes.1);
+        let phase = self.run.phase_of(Offset::from_secs_f64(f64::from(second) + 0.5));
+        if let Some((read, written)) = shard.phase_bytes.get_mut(phase) {
+            *read += bytes_in;
+            *written += bytes_out;
+        }
         self.totals.note_second(&SecondFacts {
-            // A tick comes just after the second it closes.
-            second: if report.ticked { report.at.second().saturating_sub(1) } else { report.at.second() },
+            second,
             users_online: report.ticked.then_some(u64::from(report.online)),
             // Lag belongs to the second an operation was intended in: the samples bring it.
             lag_max_us: None,
             turn_max_us: Some(u64::try_from(longest.as_micros()).unwrap_or(u64::MAX)),
-            bytes_out: report.stats.bytes_out.saturating_sub(before.bytes.1),
-            bytes_in: report.stats.bytes_in.saturating_sub(before.bytes.0),
+            bytes_out,
+            bytes_in,
         });
     }
 
@@ -438,7 +450,8 @@ impl Aggregator {
     pub fn workers(&self, ranges: &[std::ops::Range<u32>], until: Offset) -> Vec<WorkerUse> {
         let mut all = Vec::new();
         for (number, shard) in self.shards.iter().enumerate() {
-            for (phase, turns) in self.run.plan.phases().iter().zip(&shard.turns) {
+            let phases = self.run.plan.phases().iter().zip(&shard.turns).zip(&shard.phase_bytes);
+            for ((phase, turns), &(bytes_in, bytes_out)) in phases {
                 let elapsed = phase.window.end.min(until).since(phase.window.start);
                 if elapsed.is_zero() {
                     continue;
@@ -452,8 +465,8 @@ impl Aggregator {
                     turn_p99_us: Some(u64::try_from(p99.as_micros()).unwrap_or(u64::MAX)),
                     turn_max_us: u64::try_from(turns.longest().as_micros()).unwrap_or(u64::MAX),
                     users: ranges.get(number).map_or(0, |range| range.end - range.start),
-                    bytes_out: shard.bytes.1,
-                    bytes_in: shard.bytes.0,
+                    bytes_out,
+                    bytes_in,
                 });
             }
         }

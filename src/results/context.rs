@@ -215,9 +215,9 @@ pub struct WorkerUse {
     pub turn_max_us: u64,
     /// Users it owned.
     pub users: u32,
-    /// Bytes written.
+    /// Bytes written in the phase's seconds; those of the drain are the last phase's.
     pub bytes_out: u64,
-    /// Bytes read.
+    /// Bytes read, likewise.
     pub bytes_in: u64,
 }
 

@@ -37,7 +37,7 @@ pub fn holm(p_values: &[Option<f64>], alpha: f64) -> Vec<Held> {
 }
 
 /// The fewest runs a side with which `design` could reject one test of a family of `family` at `alpha`, two-sided or one-sided.
-pub fn runs_needed(design: fn(usize) -> Design, family: usize, alpha: f64, two_sided: bool) -> usize {
+pub fn runs_needed(design: impl Fn(usize) -> Design, family: usize, alpha: f64, two_sided: bool) -> usize {
     const RUNS_MAX: usize = 1_000;
     let level = alpha / family.max(1) as f64;
     (1..RUNS_MAX).find(|&runs| design(runs).least_p(two_sided) <= level).unwrap_or(RUNS_MAX)

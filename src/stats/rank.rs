@@ -47,8 +47,10 @@ impl Design {
     pub fn least_p(self, two_sided: bool) -> f64 {
         let one_sided = match self {
             Self::Paired { pairs } => 0.5f64.powi(pairs.min(1_000) as i32),
+            // One deal of so many; their number is whole at every step, so that 1/20 is 0.05 and not a little more.
             Self::Unpaired { base, new } => {
-                (1..=base.min(new)).fold(1.0, |p, k| p * k as f64 / (base.max(new) + k) as f64)
+                let deals = |deals: f64, k: usize| deals * (base.max(new) + k) as f64 / k as f64;
+                1.0 / (1..=base.min(new)).fold(1.0, deals)
             }
         };
         if two_sided { (2.0 * one_sided).min(1.0) } else { one_sided }

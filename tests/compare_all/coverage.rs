@@ -4,7 +4,7 @@
 use xmpp_bench::stats::blocks::{Intervals, interval_95};
 use xmpp_bench::units::Quantile;
 
-use crate::noise::{SEEDS, Simulated, World, draw, quantile, upper_bound};
+use crate::noise::{Deviation, SEEDS, Simulated, World, draw, quantile, upper_bound};
 
 const COMPARISONS: u64 = 40;
 const RESAMPLES: usize = 120;
@@ -35,8 +35,7 @@ fn intervals(run: &Simulated) -> Intervals {
 /// Comparisons of two runs of equal truth whose interval leaves out no change at all: of the median, of p99, of so many each.
 fn misses(block: impl Fn(&Intervals) -> usize) -> ([usize; 2], usize) {
     let world = World {
-        noise: &[0.0],
-        tail_noise: &[0.0],
+        noise: &[Deviation::default()],
         level: 0.3,
         correlation: 0.8,
         seconds: SECONDS,

@@ -5,7 +5,9 @@ use std::process::Command;
 
 use tempfile::TempDir;
 use xmpp_bench::compare::{CompareError, Options, Run, Topic, compare};
-use xmpp_bench::results::{IntervalHistogram, OperationSeries, RunResult, VerdictState, file};
+use xmpp_bench::results::{
+    EndedEarly, ExitReason, IntervalHistogram, OperationSeries, RunResult, VerdictState, file,
+};
 
 use crate::runs::{OPERATION, Values, result, template};
 
@@ -70,6 +72,69 @@ fn a_profile_written_otherwise_is_the_same_profile() {
 }
 
 #[test]
+fn a_value_is_compared_whole_and_shown_in_part_and_passwords_are_no_load() {
+    let long = "x".repeat(80);
+    let text = |end: &str, password: &str| {
+        format!("accounts_file = \"{long}{end}\"\npassword = \"{password}\"\nseed = 7\n")
+    };
+    let side = |side: &str, end: &str, password: &str| {
+        runs(side, 1..=5, |run| run.profile.text = text(end, password))
+    };
+    let said = refusal(&side("base", "a", "**"), &side("new", "b", "**"), &[]);
+    assert!(said.contains("profile accounts_file: \"xxx") && said.contains("xxx… here"), "{said}");
+    assert!(compare(&side("base", "a", "**"), &side("new", "a", "****"), &Options::default()).is_ok());
+}
+
+#[test]
+fn half_a_run_is_no_run() {
+    let base = runs("base", 1..=5, |_| ());
+    let aborted = runs("new", 1..=5, |run| {
+        let reason = "offline > 20% for 3s: 34 %".to_owned();
+        run.ended_early = Some(EndedEarly { reason, at_s: 63.0 });
+    });
+    let Err(CompareError::Refused(refused)) = compare(&base, &aborted, &Options::default()) else {
+        panic!("compared");
+    };
+    let said = refused.to_string();
+    assert!(said.contains("ending: it ended early, 63 s in: offline > 20% for 3s: 34 %"), "{said}");
+    assert!(refused.untrustworthy && said.contains("--allow ending"), "{said}");
+    let options = Options { allow: vec![Topic::Ending], ..Options::default() };
+    assert_eq!(compare(&base, &aborted, &options).unwrap().differences[0].allowed.as_deref(), Some("ending"));
+    for (code, is_refused) in [(1, true), (3, true), (7, true), (4, false)] {
+        let ended = runs("new", 1..=5, |run| {
+            run.exit.reasons = vec![ExitReason { code, reason: "nothing was measured".into() }];
+        });
+        assert_eq!(compare(&base, &ended, &Options::default()).is_err(), is_refused, "exit code {code}");
+    }
+}
+
+#[test]
+fn what_was_started_in_turns_is_told_from_blocks() {
+    let orders = |minutes: &dyn Fn(u64) -> u64, side: &str| runs_started(side, 1..=8, minutes);
+    // A B B A …, and four of one side at a time.
+    let turns = |at: u64| 2 * at;
+    let blocks = |at: u64| at + 4 * ((at - 1) / 4);
+    let in_turns = compare(&orders(&turns, "base"), &orders(&|at| 2 * at + 1, "new"), &Options::default());
+    let in_blocks =
+        compare(&orders(&blocks, "base"), &orders(&|at| blocks(at) + 4, "new"), &Options::default());
+    let order = |comparison: &xmpp_bench::compare::Comparison| {
+        comparison.differences.iter().find(|one| one.what.starts_with("order")).map(|one| one.what.clone())
+    };
+    assert_eq!(order(&in_turns.unwrap()), None);
+    let said = order(&in_blocks.unwrap()).expect("marked");
+    assert!(said.starts_with("order: 4 runs of one side in a row"), "{said}");
+}
+
+fn runs_started(side: &str, seeds: std::ops::RangeInclusive<u64>, minute: &dyn Fn(u64) -> u64) -> Vec<Run> {
+    let one = |seed| {
+        let mut made = result(&template(), seed, side, VALUES);
+        made.started = format!("2026-11-24T10:{:02}:00Z", minute(seed));
+        Run::of(&format!("{side}{seed}.json"), &made)
+    };
+    seeds.map(one).collect()
+}
+
+#[test]
 fn one_run_is_counted_once() {
     let base = runs("base", 1..=5, |_| ());
     let said = refusal(&base, &base, &Topic::ALL);
@@ -88,7 +153,7 @@ fn what_only_belongs_beside_the_numbers_is_marked() {
     for what in [
         "tool: xmpp-bench 9.9.9, not xmpp-bench 0.1.0",
         "seeds: the sides ran other plans",
-        "order: one side's runs",
+        "order: 5 runs of one side in a row",
     ] {
         assert!(said.iter().any(|one| one.starts_with(what)), "{what}: {said:?}");
     }
@@ -237,7 +302,11 @@ fn files_that_cannot_be_compared_are_named_with_what_is_wrong() {
         (&["base1.json"], 2, "--with"),
         (&["base1.json", "--with", "new1.json", "--alpha", "0%"], 2, "--alpha must be"),
         (&["base1.json", "--with", "new1.json", "--min-effect", "5"], 2, "--min-effect must be like"),
-        (&["base1.json", "--with", "new1.json", "--allow", "luck"], 2, "none of profile, host, verdict"),
+        (
+            &["base1.json", "--with", "new1.json", "--allow", "luck"],
+            2,
+            "none of profile, host, verdict, ending",
+        ),
         (&["base1.json", "--with", "new1.json", "--gates", "none"], 2, "cannot read the gates in `none`"),
         (&["base1.json", "--with", "new1.json", "--gate", "message.delivery.p99 <= +1%"], 6, ""),
     ];

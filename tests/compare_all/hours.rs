@@ -64,6 +64,9 @@ fn two_hours_are_compared_and_both_are_whole() {
     println!("two results of {size} bytes: read by {read}, compared by {}", begun.now());
     let row = comparison.rows.iter().find(|row| row.measure == "message.delivery.p50").unwrap();
     let interval = row.interval.expect("an hour is long enough for blocks");
-    assert!(interval.low.unwrap() < 0.0 && interval.high.unwrap() > 0.0, "equal truths: {interval:?}");
-    assert!(interval.high.unwrap() < 0.1, "and an hour leaves little room: {interval:?}");
+    assert!(
+        interval.low.at().unwrap() < 0.0 && interval.high.at().unwrap() > 0.0,
+        "equal truths: {interval:?}"
+    );
+    assert!(interval.high.at().unwrap() < 0.1, "and an hour leaves little room: {interval:?}");
 }

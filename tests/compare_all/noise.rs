@@ -1,14 +1,35 @@
 //! Simulated runs: correlated seconds, heavy tails, and run-to-run noise as real repeats had it.
 
+use xmpp_bench::results::{Attempted, Extended, RunResult};
 use xmpp_bench::seed::{Draw, Stream};
 use xmpp_bench::units::Quantile;
 
 /// The ten seeds every simulation here goes through.
 pub const SEEDS: [u64; 10] = [11, 23, 37, 41, 59, 67, 73, 89, 97, 101];
 
-/// How repeats of one real measurement lay about their mean, as logarithms: the figures of the file in `results/` whose name
-/// begins so, our own side, three repeats each.
-pub fn recorded(file: &str, figures: &str) -> Vec<f64> {
+/// How one run lay about the mean of its repeats, as logarithms.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Deviation {
+    /// Its median.
+    pub median: f64,
+    /// Its p99 beside that: how much wider than its median's deviation would make it.
+    pub tail: f64,
+}
+
+/// The deviations of real repeats: the runs of both servers in these folders of `results/` (`scripts/versus`).
+pub fn recorded(folders: &[&str], operation: &str) -> Vec<Deviation> {
+    let mut found = Vec::new();
+    for folder in folders {
+        for side in ["a-", "b-"] {
+            found.extend(deviations(&repeats(folder, side), operation));
+        }
+    }
+    found
+}
+
+/// How repeats of one measurement of processor time lay about their mean: the figures of the file in `results/` whose name begins so, our
+/// own side, three repeats each. Such repeats lie closer than those of a latency: a quiet machine's.
+pub fn recorded_costs(file: &str, figures: &str) -> Vec<Deviation> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("results").join(file);
     let text = std::fs::read_to_string(path).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -19,13 +40,40 @@ pub fn recorded(file: &str, figures: &str) -> Vec<f64> {
             continue;
         };
         let logs: Vec<f64> = repeats.iter().map(|value| value.as_f64().unwrap().ln()).collect();
-        let mean = logs.iter().sum::<f64>() / logs.len() as f64;
-        // The mean of so few takes some of their spread with it.
-        let wider = (logs.len() as f64 / (logs.len() as f64 - 1.0)).sqrt();
-        found.extend(logs.iter().map(|log| (log - mean) * wider));
+        found.extend(about_their_mean(&logs).map(|median| Deviation { median, tail: 0.0 }));
     }
     assert!(found.len() >= 9, "{file} has too few repeats of `{figures}`");
     found
+}
+
+/// Deviations of repeats from their mean, widened by what the mean of so few takes of their spread.
+fn about_their_mean(logs: &[f64]) -> impl Iterator<Item = f64> {
+    let mean = logs.iter().sum::<f64>() / logs.len() as f64;
+    let wider = (logs.len() as f64 / (logs.len() as f64 - 1.0)).sqrt();
+    logs.iter().map(move |log| (log - mean) * wider)
+}
+
+fn repeats(folder: &str, side: &str) -> Vec<RunResult> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("results").join(folder);
+    let paths = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> =
+        paths.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(side)).collect();
+    paths.sort();
+    let results: Vec<RunResult> =
+        paths.iter().map(|path| xmpp_bench::results::file::read(path).unwrap()).collect();
+    assert!(results.len() >= 8, "{} has {} repeats of side {side}", folder.display(), results.len());
+    results
+}
+
+fn deviations(repeats: &[RunResult], operation: &str) -> Vec<Deviation> {
+    let off = |pick: fn(&Attempted) -> Extended<u64>| -> Vec<f64> {
+        let figures = repeats.iter().map(|run| &run.operations[operation].figures.response_us.attempted);
+        let logs: Vec<f64> = figures.map(|times| (pick(times).finite().unwrap() as f64).ln()).collect();
+        about_their_mean(&logs).collect()
+    };
+    let medians = off(|times| times.p50);
+    let both = medians.into_iter().zip(off(|times| times.p99));
+    both.map(|(median, p99)| Deviation { median, tail: p99 - median }).collect()
 }
 
 /// How the medians of neighbouring seconds vary in a real run: the standard deviation of their logarithms, and their lag-1
@@ -55,9 +103,7 @@ pub struct Simulated {
 /// What runs are like.
 pub struct World<'a> {
     /// Deviations of whole runs, to be drawn from.
-    pub noise: &'a [f64],
-    /// Deviations of the tail's scale beside that.
-    pub tail_noise: &'a [f64],
+    pub noise: &'a [Deviation],
     /// How far the level of a second lies off, as a standard deviation of logarithms, and how it is correlated with the next.
     pub level: f64,
     pub correlation: f64,
@@ -72,7 +118,6 @@ pub struct World<'a> {
 impl World<'_> {
     pub fn run(&self, draw: &mut Draw) -> Simulated {
         let whole = self.noise[draw.below(self.noise.len() as u32) as usize];
-        let tail = self.tail_noise[draw.below(self.tail_noise.len() as u32) as usize];
         let step = self.level * (1.0 - self.correlation.powi(2)).sqrt();
         let mut level = self.level * normal(draw);
         let mut second = || {
@@ -81,10 +126,14 @@ impl World<'_> {
                 if draw.unit() < self.loss {
                     return f64::INFINITY;
                 }
-                let body = self.median * (whole + level).exp() * (0.25 * normal(draw)).exp();
+                let body = self.median * (whole.median + level).exp() * (0.25 * normal(draw)).exp();
                 // One in twenty waits long: a Pareto tail, its scale a matter of the run too.
                 let waits = draw.unit() < 0.05;
-                if waits { body * 5.0 * tail.exp() * (1.0 - draw.unit()).powf(-1.0 / 2.5) } else { body }
+                if waits {
+                    body * 5.0 * whole.tail.exp() * (1.0 - draw.unit()).powf(-1.0 / 2.5)
+                } else {
+                    body
+                }
             };
             (0..self.per_second).map(|_| time()).collect()
         };

@@ -1,7 +1,8 @@
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use xmpp_bench::compare::Comparison;
 use xmpp_bench::results::{RunResult, check, result_schema};
 
 use crate::world;
@@ -28,22 +29,33 @@ fn faults(json: &Value) -> Vec<String> {
 fn every_result_kept_in_the_repository_fits_the_schema_and_agrees_with_itself() {
     let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
     let mut checked = 0;
-    let folders = [results.clone(), results.join("profiles")];
-    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("results/ is there"));
-    for entry in entries {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
+    for path in kept(&results) {
         let text = fs::read_to_string(&path).expect("readable");
         let json: Value =
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         if json["schema"].as_str().is_some_and(|schema| schema.starts_with("xmpp-bench/result/")) {
             assert_eq!(faults(&json), Vec::<String>::new(), "{}", path.display());
             checked += 1;
+        } else if json["schema"].as_str().is_some_and(|schema| schema.starts_with("xmpp-bench/comparison/")) {
+            let read = serde_json::from_value::<Comparison>(json);
+            assert!(read.is_ok(), "{}: {read:?}", path.display());
         }
     }
     println!("{checked} results checked");
+}
+
+/// Every JSON file of a folder and those within, but for what a person keeps to themselves.
+fn kept(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("results/ is there");
+    let mut files = Vec::new();
+    for path in entries.map(|entry| entry.expect("an entry").path()) {
+        if path.is_dir() && !path.ends_with("local") {
+            files.extend(kept(&path));
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            files.push(path);
+        }
+    }
+    files
 }
 
 #[test]

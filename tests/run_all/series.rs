@@ -181,20 +181,30 @@ fn interrupted_between_two_runs_a_series_ends_at_once() {
 }
 
 #[test]
-fn where_nobody_can_log_in_the_rest_is_not_tried_and_an_earlier_file_is_no_result() {
+fn results_of_an_earlier_series_are_not_taken_for_this_ones() {
     let world = World::new(&profile(1));
     let words = ["run", "profile.toml", "--repeat=2", "--settle=0s", "--seed=7", "--out=base.json"];
-    assert!(run(&world, &words).out.contains("2 results"));
+    std::fs::write(world.path("base-2-seed9.json"), "of another day").unwrap();
+    let said = run(&world, &words);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(
+        said.err.contains("`base-2-seed9.json` is there already: name another place with --out"),
+        "{}",
+        said.err
+    );
+    assert!(!world.path("base-1-seed8.json").exists(), "nothing was begun");
+    std::fs::rename(world.path("base-2-seed9.json"), world.path("base-1-seed8.json.journal")).unwrap();
+    assert_eq!(run(&world, &words).code, 2, "what a killed run left counts as well");
+}
+
+#[test]
+fn where_nobody_can_log_in_the_rest_is_not_tried() {
+    let world = World::new(&profile(1));
     // Nobody listens on a port that was just given back.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let target = format!("--target=xmpp://127.0.0.1:{port}");
-    // It cannot even begin: a file stands where it would write its journal, and what is read then is the earlier run's.
-    std::fs::create_dir(world.path("base-1-seed8.json.journal")).unwrap();
-    let said = run(&world, &[&words[..], &[&target]].concat());
-    assert_eq!(said.code, 2, "{}", said.err);
-    assert!(said.out.contains(" no result ") && said.out.contains("\nThere is no result.\n"), "{}", said.out);
-    std::fs::remove_dir(world.path("base-1-seed8.json.journal")).unwrap();
-    let said = run(&world, &[&words[..], &[&target]].concat());
+    let words = ["run", "profile.toml", "--repeat=2", "--settle=0s", "--seed=7", "--out=base.json", &target];
+    let said = run(&world, &words);
     assert_eq!(said.code, 3, "{}", said.err);
     assert!(said.err.contains("run 1 of 2 could not be done"), "{}", said.err);
     assert!(!said.err.contains("run 2 of 2, seed"), "{}", said.err);

@@ -57,6 +57,14 @@ fn the_ledger_is_what_the_server_really_did() {
     let provoked = [ledger.lost, ledger.duplicated, ledger.reordered];
     assert!(provoked.iter().all(|&count| count >= 5), "lost, duplicated, reordered: {provoked:?}");
 
+    // What the workers wrote and read, phase by phase, is what was written and read second by second.
+    let workers = &ended.result.generator.workers;
+    let (written, read): (u64, u64) =
+        workers.iter().fold((0, 0), |sum, one| (sum.0 + one.bytes_out, sum.1 + one.bytes_in));
+    let series = &ended.result.series;
+    assert_eq!(written, series.bytes_out.iter().sum::<u64>());
+    assert_eq!(read, series.bytes_in.iter().sum::<u64>());
+
     // Nothing came sooner than it was let go.
     let soonest = ended.result.operations["message.delivery"].figures.response_us.min.unwrap();
     assert!(soonest >= 19_900, "a copy that was held for 20 ms came after {soonest} µs");

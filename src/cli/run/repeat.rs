@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::{RunArgs, listen_for_signals, overrides, seed, stamp, stem};
-use crate::cli::runs::conduct::{Series, conclude, conduct};
+use crate::cli::runs::conduct::{Series, conclude, conduct, refuse_taken};
 use crate::cli::runs::{Names, Settle, repeated};
 use crate::cli::{Failure, confirm, load};
 use crate::clock::WallTime;
@@ -18,8 +18,10 @@ pub(super) fn run(args: &RunArgs, runs: u32) -> Result<u8, Failure> {
     let out = args.out.as_deref().map(|out| (out, out.is_dir()));
     let names = Names::new(out, &stem(&args.profile), &stamp(now));
     let words = words(args);
+    let planned = repeated(seed(args.seed, &profile, now), runs, &names);
+    refuse_taken(&planned)?;
     let series = Series {
-        planned: repeated(seed(args.seed, &profile, now), runs, &names),
+        planned,
         words: &|_| words.clone(),
         plan: profile.end_of_phases().since(Offset::ZERO),
         settle: args.settle.unwrap_or(Settle::USUAL).0,

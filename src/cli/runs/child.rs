@@ -9,7 +9,7 @@ use std::process::{Child, Command as Program, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 
 use crate::cli::Failure;
 use crate::engine::coordinator::Command;
@@ -27,7 +27,7 @@ pub(super) struct Ended {
     pub(super) is_interrupted: bool,
 }
 
-/// Runs it to its end; interrupts are handed on.
+/// Runs it to its end; interrupts are handed on. The error is that it could not be started, or waited for.
 pub(super) fn run(words: Vec<OsString>, commands: &Receiver<Command>) -> Result<Ended, Failure> {
     let mut child = start(words)?;
     let mut is_interrupted = false;
@@ -50,16 +50,27 @@ pub(super) fn run(words: Vec<OsString>, commands: &Receiver<Command>) -> Result<
     }
 }
 
-/// For a process that is one run of a series: it ends, in order, when the series' process is killed.
-pub(in crate::cli) fn end_with_parent() {
+/// Tells a run's process which process the series is.
+const SERIES: &str = "XMPP_BENCH_SERIES";
+
+/// For a process that is one run of a series: it ends, in order, when the series' process is killed. An error if that is gone already.
+pub(in crate::cli) fn end_with_parent() -> Result<(), Failure> {
     // Refused at worst; then it goes to its end.
     let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    // A series killed before this line sends no signal any more. Without the variable the run was started by hand.
+    let series = std::env::var(SERIES).ok().and_then(|text| text.parse::<i32>().ok());
+    let parent = getppid().map(|parent| parent.as_raw_nonzero().get());
+    if series.is_some() && series != parent {
+        return Err(Failure::new(ExitCode::Interrupted, "the series this run is part of is gone"));
+    }
+    Ok(())
 }
 
 fn start(words: Vec<OsString>) -> Result<Child, Failure> {
     // The kernel's name for this very program. A group of its own: a terminal's Ctrl-C would otherwise come twice.
     let mut program = Program::new("/proc/self/exe");
     program.arg0(env!("CARGO_PKG_NAME")).args(words).process_group(0);
+    program.env(SERIES, std::process::id().to_string());
     program.stdin(Stdio::null()).stdout(Stdio::null());
     program.spawn().map_err(|error| failure(&format!("cannot start a run: {error}")))
 }

@@ -4,7 +4,7 @@
 //! series was interrupted. What was measured until then is shown in any case.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -61,7 +61,15 @@ pub(in crate::cli) fn conduct(series: &Series<'_>, commands: &Receiver<Command>)
         let after = pace.after(planned.number, of);
         let part = Part { number: planned.number, of, after, series: number_of_series };
         let clock = Epoch::start();
-        let ended = child::run(words(series, planned, part), commands)?;
+        let ended = match child::run(words(series, planned, part), commands) {
+            Ok(ended) => ended,
+            // What was measured until then is shown all the same.
+            Err(failure) => {
+                reasons.push((failure.code, format!("run {}: {}", planned.number, failure.message)));
+                say(series, &failure.message);
+                break;
+            }
+        };
         pace.note(clock.now().since(Offset::ZERO));
         let row = row(series, (planned, part), ended)?;
         tell(series, &row, of);
@@ -214,6 +222,23 @@ fn pause(series: &Series<'_>, planned: &Planned, pace: &Pace, commands: &Receive
 /// Nobody counts the milliseconds of what is to come.
 fn whole(span: Duration) -> Duration {
     Duration::from_secs(span.as_secs_f64().round() as u64)
+}
+
+/// Makes sure that no result of an earlier series stands where one of this will: one would be taken for the other.
+pub(in crate::cli) fn refuse_taken(planned: &[Planned]) -> Result<(), Failure> {
+    let journal = |out: &Path| {
+        let mut name = out.as_os_str().to_owned();
+        name.push(".journal");
+        PathBuf::from(name)
+    };
+    let taken =
+        planned.iter().flat_map(|one| [one.out.clone(), journal(&one.out)]).find(|path| path.exists());
+    taken.map_or(Ok(()), |path| {
+        Err(Failure::usage(format!(
+            "`{}` is there already: name another place with --out, or its runs and these would be taken for one series",
+            path.display()
+        )))
+    })
 }
 
 /// Makes sure that a folder can hold a series: it is there and has no runs of another one.

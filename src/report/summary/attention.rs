@@ -172,8 +172,8 @@ fn slowest(result: &RunResult) -> Option<String> {
     });
     let (value, label, name, operation, phase) = ranked.max_by_key(|(value, ..)| *value)?;
     let usual = match operation.figures.response_us.attempted.p50 {
-        Extended::Finite(p50) => format!(", p50 {}", bound(&show_micros(p50))),
-        Extended::Infinite | Extended::Unsupported => String::new(),
+        Extended::Finite(p50) if label != "p50" => format!(", p50 {}", bound(&show_micros(p50))),
+        Extended::Finite(_) | Extended::Infinite | Extended::Unsupported => String::new(),
     };
     let time = if value == u64::MAX { tables::BEYOND.to_owned() } else { show_micros(value) };
     Some(format!("Slowest: {} {label} {}{usual}, in {}", clean(name), bound(&time), clean(phase)))

@@ -1,7 +1,8 @@
 //! The shifts at which a rank statistic changes, in order, and searching among them.
 //!
 //! A statistic is constant between neighbouring crossings and takes a value of its own on each. Shifts are therefore asked
-//! about by *place*: exactly on a crossing or in a gap, so that a tie is a tie and not a matter of rounding.
+//! about by *place*: exactly on a crossing or in a gap. What differs by no more than rounding ([`are_tied`]) is one crossing, so
+//! that a tie is a tie: 400 to 440 and 440 to 484 are the same tenth, though their logarithms differ in the last digit.
 
 use std::cmp::Ordering;
 
@@ -10,6 +11,12 @@ use super::Side;
 /// A shift, by where it stands: `2·i` is the gap below crossing `i`, `2·i + 1` the crossing itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(usize);
+
+/// Whether two shifts are one but for rounding: of logarithms of ratios, shares or microseconds.
+pub(super) fn are_tied(a: f64, b: f64) -> bool {
+    const ROUNDING: f64 = 1e-12;
+    a.is_finite() && b.is_finite() && (a - b).abs() <= ROUNDING * a.abs().max(b.abs()).max(1.0)
+}
 
 /// Finite crossings in rising order without repetition, and what the estimate is the median of.
 #[derive(Clone, Debug)]
@@ -29,14 +36,15 @@ impl Crossings {
         }
         doubled.sort_by(f64::total_cmp);
         let mut sorted: Vec<f64> = doubled.iter().copied().filter(|value| value.is_finite()).collect();
-        sorted.dedup();
+        sorted.dedup_by(|next, kept| are_tied(*next, *kept));
         Self { sorted, doubled }
     }
 
     /// Where a shift stands.
     pub(super) fn locate(&self, shift: f64) -> Place {
-        let below = self.sorted.partition_point(|&crossing| crossing < shift);
-        Place(2 * below + usize::from(self.sorted.get(below) == Some(&shift)))
+        let below = self.sorted.partition_point(|&crossing| crossing < shift && !are_tied(crossing, shift));
+        let is_on = self.sorted.get(below).is_some_and(|&crossing| are_tied(crossing, shift));
+        Place(2 * below + usize::from(is_on))
     }
 
     /// How a pairwise difference compares with the shift at a place.
@@ -44,8 +52,7 @@ impl Crossings {
         if difference.is_infinite() {
             return if difference > 0.0 { Ordering::Greater } else { Ordering::Less };
         }
-        let own = 2 * self.sorted.partition_point(|&crossing| crossing < difference) + 1;
-        own.cmp(&at.0)
+        self.locate(difference).cmp(&at)
     }
 
     /// The median; `None` between both infinities.

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::invert::{Crossings, Place};
+use super::invert::{Crossings, Place, are_tied};
 use super::{Side, null};
 
 /// Differences within pairs, ready to be asked about any shift.
@@ -56,6 +56,7 @@ impl Paired {
             return distance(i).cmp(&distance(j));
         };
         match (signs[i], signs[j]) {
+            (one, other) if one == other && are_tied(a, b) => Ordering::Equal,
             (Ordering::Greater, Ordering::Greater) => a.total_cmp(&b),
             (Ordering::Less, Ordering::Less) => b.total_cmp(&a),
             (Ordering::Equal, other) => {

@@ -60,6 +60,23 @@ fn what_never_completed_ranks_last_and_ties_with_its_kind() {
 }
 
 #[test]
+fn what_differs_by_rounding_alone_is_a_tie() {
+    // The same tenth twice, up and down once: their logarithms differ in the last digit.
+    let (base, new) = ([400.0, 440.0, 484.0], [440.0, 484.0, 440.0]);
+    let test = ShiftTest::paired(&base, &new, Scale::Ratio);
+    // All three ranks are 2: two of three above is the sum 4 of 6, and half of the eight deals reach it.
+    assert!(close(test.p_one_sided(0.0, Side::Above), 0.5), "{}", test.p_one_sided(0.0, Side::Above));
+    // Exactly on the bound in every pair: a tie speaks for neither side.
+    let test = ShiftTest::paired(&[400.0; 8], &[440.0; 8], Scale::Ratio);
+    let bound = 0.1f64.ln_1p();
+    assert!(
+        close(test.p_one_sided(bound, Side::Below), 1.0) && close(test.p_one_sided(bound, Side::Above), 1.0)
+    );
+    let test = ShiftTest::unpaired(&[0.1, 0.2], &[0.2, 0.3], Scale::Difference);
+    assert!(close(test.p_one_sided(0.1, Side::Above), test.p_one_sided(0.1, Side::Below)));
+}
+
+#[test]
 fn zeros_of_both_signs_are_one() {
     let (base, new) = ([0.0, -0.0, 0.0, 1.0, 2.0, 0.0], [-0.0, -0.0, 1.0, 3.0, 0.0, 2.0]);
     let positive = |values: &[f64]| values.iter().map(|value| value.abs()).collect::<Vec<_>>();
