@@ -203,6 +203,30 @@ pub fn operations<'a>(activities: impl IntoIterator<Item = &'a Activity>) -> Vec
     all
 }
 
+/// The operations of which an action makes exactly one, by activity: their names, and the share of its actions that make them. What
+/// is done of them can be held against what the plan asks for.
+///
+/// Presence to all contacts makes as many as are online. An operation that any activity makes in such numbers is left out for all.
+pub fn wholes(activities: &[&Activity]) -> Vec<Vec<(&'static str, f64)>> {
+    let broadcasts = activities.iter().filter(|one| one.recipients() == Recipients::Contacts);
+    let many: Vec<&str> = broadcasts.map(|one| one.feature.operations[0].name).collect();
+    let of_one = |activity: &&Activity| {
+        let name = |index: usize| activity.feature.operations[index].name;
+        let all = match activity.recipients() {
+            Recipients::Contacts => Vec::new(),
+            // Copies and echo are parts of it: a room message is done when its last occupant has read it.
+            Recipients::Room => vec![(name(2), 1.0)],
+            Recipients::Oneself => {
+                let cut = activity.absence().map_or(0.0, |absence| absence.cut);
+                vec![(name(0), 1.0 - cut), (name(1), cut)]
+            }
+            Recipients::Server | Recipients::Contact | Recipients::Online => vec![(name(0), 1.0)],
+        };
+        all.into_iter().filter(|(name, share)| *share > 0.0 && !many.contains(name)).collect()
+    };
+    activities.iter().map(of_one).collect()
+}
+
 /// The ledgers a run keeps, by operation.
 pub fn ledgers(operations: &[OperationSpec]) -> Vec<Option<LedgerKind>> {
     operations.iter().map(|operation| operation.ledger).collect()

@@ -16,4 +16,4 @@ mod snapshot;
 pub use classic::{Classic, EDGES_US};
 pub use point::{Point, Points};
 pub use serve::{Live, LiveError};
-pub use snapshot::{Facts, ObservedNow, Operation, Over, Snapshot};
+pub use snapshot::{Drawn, Facts, ObservedNow, Operation, OperationNow, Over, Snapshot};

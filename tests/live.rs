@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use xmpp_bench::live::metrics::{Kind, METRICS, render};
-use xmpp_bench::live::{Classic, Facts, Live, ObservedNow, Operation, Over, Snapshot};
+use xmpp_bench::live::{Classic, Drawn, Facts, Live, ObservedNow, Operation, OperationNow, Over, Snapshot};
 use xmpp_bench::results::Histogram;
 
 /// A snapshot in which every metric has something to say, with labels that need care.
@@ -35,16 +35,21 @@ fn full() -> Snapshot {
             profile: "a\\b".into(),
             target: "loopback:".into(),
             length_s: 30.0,
+            operations: vec![Drawn { name: "message.delivery".into(), is_asked: true, is_timed: true }],
         }),
         elapsed_s: 12.5,
         stage: "phases",
         phase: "steady".to_owned(),
         online: 99,
         planned: 100,
-        asked_per_s: 200.5,
-        done_per_s: 198,
+        now: vec![OperationNow {
+            asked_per_s: Some(200.5),
+            done_per_s: 198,
+            errors_per_s: 2,
+            p50: Some(Duration::from_micros(900)),
+            ..OperationNow::default()
+        }],
         errors_per_s: 2,
-        response_p50: Some(Duration::from_micros(900)),
         turn_p99: Some(Duration::from_micros(250)),
         open: 3,
         logins: (100, 1),
@@ -57,6 +62,9 @@ fn full() -> Snapshot {
         descriptors: 120,
         observed: vec![ObservedNow {
             source: "beam.smp".into(),
+            is_up: Some(true),
+            has_cpu: true,
+            has_memory: true,
             cpu_s: Some(3.5),
             at_s: 12.0,
             memory_bytes: Some(1e8),
@@ -134,6 +142,9 @@ fn the_document_lists_every_metric() {
     }
 }
 
+/// How a query of the dashboard keeps to what another series has.
+const ON_OPERATION: &str = " and on (operation) ";
+
 /// Every query of the dashboard, with its variables filled in.
 fn queries() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/grafana.json");
@@ -151,13 +162,19 @@ fn every_query_of_the_dashboard_asks_for_what_is_served() {
     let queries = queries();
     let mut asked = BTreeSet::new();
     for query in &queries {
-        let words = query.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-        let names: Vec<_> = words.filter(|word| word.starts_with("xmpp_bench_")).collect();
-        assert!(!names.is_empty(), "{query}");
-        for name in names {
-            let family = family(name).unwrap_or_else(|| panic!("`{name}` is not served: {query}"));
-            asked.insert(family);
-            check_labels(query, METRICS.iter().find(|metric| metric.name == family).unwrap().labels);
+        // Both sides of a match have the labels they are matched by.
+        let matched = |labels: &[&str]| !query.contains(ON_OPERATION) || labels.contains(&"operation");
+        for part in query.split(ON_OPERATION) {
+            let words = part.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+            let names: Vec<_> = words.filter(|word| word.starts_with("xmpp_bench_")).collect();
+            assert!(!names.is_empty(), "{query}");
+            for name in names {
+                let family = family(name).unwrap_or_else(|| panic!("`{name}` is not served: {query}"));
+                asked.insert(family);
+                let labels = METRICS.iter().find(|metric| metric.name == family).unwrap().labels;
+                check_labels(part, labels);
+                assert!(matched(labels), "`{name}` has no operation: {query}");
+            }
         }
     }
     let shown: BTreeSet<_> =
@@ -216,10 +233,8 @@ fn page_scrape_and_health_are_served_and_the_rest_is_refused() {
     assert!(get(address, "/metrics").starts_with("HTTP/1.1 200"), "nothing yet is no error");
     live.publish(full());
     let page = get(address, "/");
-    assert!(
-        page.contains("content-type: text/html") && page.ends_with("</html>\n")
-            || page.contains("new EventSource(\"/events\")")
-    );
+    assert!(page.contains("\r\ncontent-type: text/html; charset=utf-8\r\n"), "{page}");
+    assert!(page.ends_with(include_str!("../src/live/page.html")), "{page}");
     let scrape = get(address, "/metrics");
     assert!(
         scrape.contains("content-type: text/plain; version=0.0.4")
@@ -265,6 +280,38 @@ fn events_are_the_history_then_every_second_then_the_end() {
     assert!(heard.contains("\"profile\":\"a\\\\b\"") && heard.contains("\"t\":12.5"), "{heard}");
     assert!(heard.contains(r#"{"verdict":"valid","exit":4,"reason":"an objective failed"}"#), "{heard}");
     assert!(TcpStream::connect(address).is_err(), "it has ended");
+}
+
+#[test]
+fn who_scrapes_a_run_is_owed_one_scrape_of_its_end_and_who_looked_once_is_not() {
+    let live = start();
+    let address = live.address();
+    live.publish(full());
+    get(address, "/metrics");
+    assert!(!live.owes_scrape(), "a look is no scraper");
+    get(address, "/metrics");
+    live.publish(Snapshot { open: 0, ..full() });
+    live.say_over(Over { verdict: "valid".into(), exit: 0, reason: String::new() });
+    assert!(live.owes_scrape());
+    assert!(get(address, "/events").contains("event: over"), "who comes now hears it too");
+    let scrape = get(address, "/metrics");
+    assert!(scrape.contains("xmpp_bench_stage_info{stage=\"over\"} 1\n"), "{scrape}");
+    assert!(scrape.contains("\nxmpp_bench_ledger_open_entries 0\n"), "{scrape}");
+    assert!(!live.owes_scrape());
+}
+
+#[test]
+fn a_server_that_cannot_be_read_is_down_and_has_no_values() {
+    let gone = ObservedNow {
+        source: "beam.smp".into(),
+        is_up: Some(false),
+        has_cpu: true,
+        has_memory: true,
+        ..ObservedNow::default()
+    };
+    let text = render(&Snapshot { observed: vec![gone], ..full() });
+    let said: Vec<_> = text.lines().filter(|line| line.starts_with("xmpp_bench_observed_")).collect();
+    assert_eq!(said, ["xmpp_bench_observed_up{source=\"beam.smp\"} 0"]);
 }
 
 #[test]

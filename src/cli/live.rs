@@ -1,20 +1,28 @@
-//! `run --live`: what stands between a run and those who watch it.
+//! `run --live`: what stands between a run and those who watch it. [`snapshot`] says what they are shown.
 
-use std::collections::BTreeMap;
+mod snapshot;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
-use crate::activity::Activity;
+use crate::activity::{self, Activity};
 use crate::cli::{Failure, terminal};
-use crate::engine::aggregate::Aggregator;
-use crate::engine::coordinator::{Stage, Standing};
+use crate::engine::coordinator::Command;
 use crate::engine::execute::{ExecuteError, Finished, Step};
-use crate::live::{Classic, Facts, Live, ObservedNow, Operation, Over, Snapshot};
+use crate::engine::exit::ExitCode;
+use crate::live::{Drawn, Facts, Live, Over};
 use crate::profile::Profile;
-use crate::results::{Ledgers, ObservedSource, RunResult, ThreadRole};
-use crate::units::{Offset, Quantile};
+use crate::results::RunResult;
+use crate::units::Offset;
+
+/// How long after a run its metrics are served for the scrape that brings the last account. Prometheus' usual interval is 15 s.
+const LAST_SCRAPE: Duration = Duration::from_secs(20);
+/// Between two looks for it.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Where to listen: `9464`, `:9464`, `127.0.0.1:9464`, `[::1]:9464`, `localhost:9464`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +51,8 @@ impl fmt::Display for LiveAddress {
 pub(super) struct Watching {
     live: Option<Live>,
     facts: Arc<Facts>,
-    shown: u64,
+    /// The second that was closed last when the run was shown last.
+    shown: Option<u64>,
 }
 
 impl Watching {
@@ -55,28 +64,77 @@ impl Watching {
             profile: profile.source.name.clone(),
             target: target.join(", "),
             length_s: profile.end_of_phases().since(Offset::ZERO).as_secs_f64(),
+            operations: drawn(profile),
         });
         let live = address.map(|address| listen(address.0)).transpose()?;
-        Ok(Self { live, facts, shown: 0 })
+        Ok(Self { live, facts, shown: None })
     }
 
-    /// Shows the run after each second that was closed.
+    /// Shows the run before its first second, so that no count begins with anything but 0, and after each that was closed.
     pub(super) fn show(&mut self, step: &Step<'_>) {
         let (Some(live), Step::Running(standing)) = (&self.live, step) else { return };
-        if standing.seconds_closed > self.shown {
-            self.shown = standing.seconds_closed;
-            live.publish(snapshot(standing, &self.facts));
+        if self.shown.is_none_or(|shown| standing.seconds_closed > shown) {
+            self.shown = Some(standing.seconds_closed);
+            live.publish(snapshot::of(standing, &self.facts));
         }
     }
 
-    /// Says how it ended.
-    pub(super) fn end(self, finished: &Result<Finished, ExecuteError>) {
-        let Some(live) = self.live else { return };
-        live.end(match finished {
+    /// Says how it ended. What is returned goes on serving the metrics.
+    pub(super) fn end(self, finished: &Result<Finished, ExecuteError>) -> Farewell {
+        let over = match finished {
             Ok(finished) => over(&finished.result),
             Err(error) => Over { exit: error.code().code(), reason: error.to_string(), ..Over::default() },
-        });
+        };
+        // Who interrupts a run wants to be gone.
+        let is_hurried = over.exit == ExitCode::Interrupted.code();
+        if let Some(live) = &self.live {
+            live.say_over(over);
+        }
+        Farewell { live: self.live, is_hurried }
     }
+}
+
+/// A run that is over, whose metrics are still there. Dropping it ends that.
+pub(super) struct Farewell {
+    live: Option<Live>,
+    is_hurried: bool,
+}
+
+impl Farewell {
+    /// Waits until whoever scrapes the run has had its last account: not at all where nobody does, and not for ever. Ctrl-C ends it.
+    pub(super) fn wait(self, commands: &Receiver<Command>) {
+        let Some(live) = self.live else { return };
+        if self.is_hurried || !live.owes_scrape() {
+            return;
+        }
+        let most = LAST_SCRAPE.as_secs();
+        terminal::say(&format!(
+            "live: serving the last account for one more scrape, {most} s at most; Ctrl-C ends it"
+        ));
+        for _ in 0..LAST_SCRAPE.as_millis() / LOOK.as_millis() {
+            if !live.owes_scrape() || commands.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+}
+
+/// The operations to draw: what each activity is about, and what the plan asks for.
+fn drawn(profile: &Profile<Activity>) -> Vec<Drawn> {
+    let activities: Vec<&Activity> = profile.activities.iter().map(|plan| &plan.activity).collect();
+    let mut all: Vec<Drawn> = Vec::new();
+    for (one, wholes) in activities.iter().zip(activity::wholes(&activities)) {
+        let timed = one.feature.operations[0].name;
+        let asked = wholes.iter().map(|(name, _)| *name);
+        for name in std::iter::once(timed).chain(asked) {
+            let is_asked = wholes.iter().any(|(whole, _)| *whole == name);
+            match all.iter_mut().find(|known| known.name == name) {
+                Some(known) => known.is_timed |= name == timed,
+                None => all.push(Drawn { name: name.to_owned(), is_asked, is_timed: name == timed }),
+            }
+        }
+    }
+    all
 }
 
 fn listen(address: SocketAddr) -> Result<Live, Failure> {
@@ -100,100 +158,6 @@ fn over(result: &RunResult) -> Over {
     }
 }
 
-fn snapshot(standing: &Standing<'_>, facts: &Arc<Facts>) -> Snapshot {
-    let recent = standing.recent;
-    let micros = |value: Option<u64>| value.map(std::time::Duration::from_micros);
-    let mut snapshot = Snapshot {
-        facts: Arc::clone(facts),
-        elapsed_s: standing.now.as_secs_f64(),
-        stage: match standing.stage {
-            Stage::Phases => "phases",
-            Stage::Draining => "draining",
-            Stage::Leaving => "leaving",
-        },
-        phase: standing.phase.to_owned(),
-        online: u64::from(standing.online.0),
-        planned: u64::from(standing.online.1),
-        asked_per_s: if standing.stage == Stage::Phases { standing.asked_per_second } else { 0.0 },
-        done_per_s: recent.done,
-        errors_per_s: recent.errors,
-        response_p50: micros(recent.response.quantile(Quantile::P50)),
-        response_p90: micros(recent.response.quantile(Quantile::P90)),
-        response_p99: micros(recent.response.quantile(Quantile::P99)),
-        lag_p90: micros(recent.lag.quantile(Quantile::P90)),
-        lag_p99: micros(recent.lag.quantile(Quantile::P99)),
-        turn_p99: recent.turn_p99(),
-        open: standing.open,
-        logins: standing.logins,
-        ..Snapshot::default()
-    };
-    if let Some(folded) = standing.folded {
-        add_totals(&mut snapshot, folded);
-    }
-    snapshot
-}
-
-fn add_totals(snapshot: &mut Snapshot, folded: &Aggregator) {
-    let layout = folded.totals().layout();
-    for (phase, phase_layout) in layout.phases.iter().enumerate() {
-        for (number, operation) in layout.operations.iter().enumerate() {
-            let tally = folded.totals().tally([phase], number);
-            if tally.outcomes.is_empty() {
-                continue;
-            }
-            snapshot.operations.push(Operation {
-                name: operation.name.clone(),
-                phase: phase_layout.name.clone(),
-                outcomes: tally.outcomes.iter().map(|(name, count)| (name.to_string(), *count)).collect(),
-                response: Classic::of(&tally.response),
-                lag: Classic::of(&tally.lag),
-            });
-        }
-    }
-    snapshot.ledger = Ledgers::sum(&folded.ledgers());
-    for error in folded.totals().errors() {
-        *snapshot.errors.entry(error.class).or_default() += error.count;
-    }
-    (snapshot.bytes_in, snapshot.bytes_out) = folded.bytes();
-    let generator = &folded.generator;
-    snapshot.cpu_s = cpu_by_role(&generator.threads);
-    snapshot.memory_bytes = generator.memory_bytes.last;
-    snapshot.descriptors = generator.descriptors.last;
-    snapshot.observed = observed(folded.observed().sources());
-}
-
-fn cpu_by_role(threads: &[crate::results::ThreadUse]) -> BTreeMap<&'static str, f64> {
-    let mut sums = BTreeMap::new();
-    for thread in threads {
-        let role = match thread.role {
-            ThreadRole::Worker => "worker",
-            ThreadRole::Server => "server",
-            ThreadRole::Helper => "helper",
-        };
-        *sums.entry(role).or_default() += thread.user_s + thread.system_s;
-    }
-    sums
-}
-
-/// The last reading of each source; two of one name are told apart.
-fn observed<'a>(sources: impl Iterator<Item = &'a ObservedSource>) -> Vec<ObservedNow> {
-    let mut all: Vec<ObservedNow> = Vec::new();
-    for source in sources {
-        let again = all.iter().filter(|one| one.source.split(" #").next() == Some(&source.name)).count();
-        let name = if again == 0 { source.name.clone() } else { format!("{} #{}", source.name, again + 1) };
-        let row = source.at_s.iter().rposition(Option::is_some);
-        let value = |column: Option<&str>| *source.columns.get(column?)?.values.get(row?)?;
-        all.push(ObservedNow {
-            source: name,
-            cpu_s: value(source.cpu.as_deref()),
-            at_s: row.and_then(|row| source.at_s[row]).unwrap_or(0.0),
-            memory_bytes: value(source.memory.as_deref()),
-            descriptors: value(Some("descriptors")),
-        });
-    }
-    all
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,10 +179,21 @@ mod tests {
     }
 
     #[test]
-    fn two_sources_of_one_name_are_told_apart() {
-        let source = || ObservedSource { name: "beam.smp".to_owned(), ..ObservedSource::default() };
-        let seen = observed([source(), source(), source()].iter());
-        let names: Vec<_> = seen.iter().map(|one| one.source.as_str()).collect();
-        assert_eq!(names, ["beam.smp", "beam.smp #2", "beam.smp #3"]);
+    fn what_is_drawn_is_what_activities_are_about_and_what_the_plan_asks_for() {
+        let profile = crate::cli::load::profile("quickstart", &[]).expect("it is shipped");
+        let drawn: Vec<(String, bool, bool)> =
+            drawn(&profile).into_iter().map(|one| (one.name, one.is_asked, one.is_timed)).collect();
+        let expected = [
+            ("message.delivery", true, true),
+            // How many contacts are online nobody knows beforehand.
+            ("presence.delivery", false, true),
+            ("groupchat.delivery", false, true),
+            ("groupchat.fanout", true, false),
+            ("churn.close", true, true),
+            ("churn.cut", true, false),
+            ("ping", true, true),
+        ];
+        let expected = expected.map(|(name, is_asked, is_timed)| (name.to_owned(), is_asked, is_timed));
+        assert_eq!(drawn, expected);
     }
 }

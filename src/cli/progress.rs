@@ -221,11 +221,13 @@ fn whereabouts(standing: &Standing<'_>, phases: Duration) -> String {
 }
 
 fn counts(standing: &Standing<'_>) -> String {
-    let recent = standing.recent;
     let (online, planned) = standing.online;
     let mut text = format!("users {}/{}", show_count(online.into()), show_count(planned.into()));
-    if standing.stage == Stage::Phases {
-        text += &format!("  asked {:.0}/s done {}/s", standing.asked_per_second, show_count(recent.done));
+    match standing.asked_and_done() {
+        _ if standing.stage != Stage::Phases => {}
+        Some((asked, done)) => text += &format!("  asked {asked:.0}/s done {}/s", show_count(done)),
+        // What goes to all contacts makes as many operations as are online: there is nothing to hold it against.
+        None => text += &format!("  done {}/s", show_count(standing.recent.done)),
     }
     text
 }
@@ -255,7 +257,8 @@ fn times(standing: &Standing<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::aggregate::Recent;
+    use crate::engine::aggregate::{Recent, RecentOperation};
+    use crate::sample::OperationId;
 
     fn at(seconds: f64) -> Offset {
         Offset::from_secs_f64(seconds)
@@ -270,7 +273,7 @@ mod tests {
             phase_number: (3, 3),
             window: (at(10.0), at(30.0)),
             online: (999, 1_000),
-            asked_per_second: 300.4,
+            asked: vec![(OperationId(11), 200.1), (OperationId(12), 100.3)],
             open: 12,
             recent,
             logins: (999, 1),
@@ -281,7 +284,9 @@ mod tests {
 
     #[test]
     fn it_says_where_the_run_is_and_how_it_goes() {
-        let recent = Recent { done: 298, errors: 2, ..Recent::default() };
+        let done = |done| RecentOperation { done, ..RecentOperation::default() };
+        let operations = [(10, done(70)), (11, done(199)), (12, done(99))].into();
+        let recent = Recent { done: 368, errors: 2, operations, ..Recent::default() };
         let phases = Duration::from_secs(30);
         let steady = standing(&recent, Stage::Phases);
         assert_eq!(whereabouts(&steady, phases), "12 s of 20 s, phase 3 of 3, 8 s to go");
@@ -293,11 +298,15 @@ mod tests {
         let draining = standing(&recent, Stage::Draining);
         assert_eq!(whereabouts(&draining, phases), "12 s of at most 20 s: waiting for what is open");
         assert_eq!(counts(&draining), "users 999/1,000");
+        let unknown = Standing { asked: Vec::new(), ..standing(&recent, Stage::Phases) };
+        assert_eq!(counts(&unknown), "users 999/1,000  done 368/s");
     }
 
     #[test]
     fn the_largest_of_runs_fits_eighty_columns() {
-        let mut recent = Recent { done: 999_999, errors: 999_999, ..Recent::default() };
+        let most = RecentOperation { done: 999_999, ..RecentOperation::default() };
+        let operations = [(11, most)].into();
+        let mut recent = Recent { done: 999_999, errors: 999_999, operations, ..Recent::default() };
         (0..1_000).for_each(|n| recent.response.record_nanos(59_900_000_000 + n));
         (0..1_000).for_each(|n| recent.lag.record_nanos(59_900_000_000 + n));
         let hours = |count: u64| Offset::ZERO + Duration::from_secs(3_600 * count + 3_599);
@@ -306,7 +315,7 @@ mod tests {
             window: (Offset::ZERO, hours(19)),
             phase_number: (19, 20),
             online: (1_000_000, 1_000_000),
-            asked_per_second: 999_999.0,
+            asked: vec![(OperationId(11), 999_999.0)],
             open: 9_999_999,
             logins: (1_000_000, 1_000_000),
             ..standing(&recent, Stage::Phases)

@@ -117,7 +117,7 @@ fn once(args: &RunArgs) -> Result<u8, Failure> {
         watching.show(step);
     });
     progress.finish();
-    watching.end(&finished);
+    let farewell = watching.end(&finished);
     let server_error = server.and_then(|server| server.stop().err());
     let Finished { result, written } =
         finished.map_err(|error| Failure::new(error.code(), error.to_string()))?;
@@ -129,6 +129,7 @@ fn once(args: &RunArgs) -> Result<u8, Failure> {
     } else {
         terminal::print(&summary::render(&result, place.as_deref(), terminal::style()))?;
     }
+    farewell.wait(&commands);
     if let Err(error) = written {
         return Err(Failure::new(ExitCode::Internal, error.to_string()));
     }

@@ -75,12 +75,25 @@ pub struct Recent {
     pub done: u64,
     /// Of these, failed, lost, timed out or unsent.
     pub errors: u64,
-    /// Response times of the completed.
+    /// Response times of the completed, whatever they are.
     pub response: Histogram,
+    /// The same, operation by operation: those that ended.
+    pub operations: BTreeMap<u16, RecentOperation>,
     /// offered − intended.
     pub lag: Histogram,
     /// Turn times, by shard.
     pub turns: BTreeMap<u16, TurnTimes>,
+}
+
+/// One operation's numbers of the last closed second.
+#[derive(Clone, Debug, Default)]
+pub struct RecentOperation {
+    /// Completed.
+    pub done: u64,
+    /// Failed, lost, timed out or unsent.
+    pub errors: u64,
+    /// Response times of the completed.
+    pub response: Histogram,
 }
 
 impl std::fmt::Debug for Aggregator {
@@ -205,10 +218,10 @@ impl Aggregator {
         self.close_with(now, readings)
     }
 
-    /// Closes the last second, and ends whatever is still being read.
-    pub fn close_last_second(&mut self, now: Offset) {
+    /// Closes the last second, and ends whatever is still being read. Returns its numbers for the display.
+    pub fn close_last_second(&mut self, now: Offset) -> Recent {
         let readings = self.observing.take().map_or_else(Vec::new, Observing::end);
-        self.close_with(now, readings);
+        self.close_with(now, readings)
     }
 
     fn close_with(&mut self, now: Offset, mut readings: Vec<Reading>) -> Recent {
@@ -231,7 +244,7 @@ impl Aggregator {
             self.journal = None;
             self.journal_error = Some(error);
         }
-        std::mem::take(&mut self.recent)
+        std::mem::take(&mut self.recent).added_up()
     }
 
     fn note_levels(&mut self) {
@@ -306,6 +319,7 @@ impl Aggregator {
             for counts in shard.ledger.iter_mut().flatten() {
                 counts.indeterminate += counts.open();
             }
+            shard.open = 0;
             dead.push(number);
         }
         dead
@@ -473,12 +487,21 @@ impl Recent {
 
     fn take(&mut self, sample: &crate::sample::Sample) {
         self.ended += 1;
+        let own = self.operations.entry(sample.operation.0).or_default();
         if let Some(instants) = &sample.instants {
             self.done += 1;
-            self.response.record_nanos(instants.response_nanos());
+            own.done += 1;
+            own.response.record_nanos(instants.response_nanos());
         } else if sample.outcome.is_attempt() {
             self.errors += 1;
+            own.errors += 1;
         }
+    }
+
+    /// With the response times of all operations together, which are added up once and not sample by sample.
+    fn added_up(mut self) -> Self {
+        self.operations.values().for_each(|own| self.response.merge(&own.response));
+        self
     }
 }
 

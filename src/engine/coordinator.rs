@@ -14,12 +14,14 @@ use std::time::Duration;
 
 use crate::clock::Epoch;
 use crate::engine::abort::{Glance, Watchdog};
-use crate::engine::aggregate::{Aggregator, Recent};
-use crate::engine::own_use;
+use crate::engine::aggregate::{Aggregator, Recent, RecentOperation};
+use crate::engine::own_use::OwnUse;
 use crate::engine::run::Run;
 use crate::engine::shard::{Message, Peers, Shard, ShardReport};
 use crate::engine::whereabouts::Whereabouts;
 use crate::net::{Driver, DriverConfig, DriverError, InboxSender, inbox, spawn_worker};
+use crate::results::Histogram;
+use crate::sample::OperationId;
 use crate::units::Offset;
 
 /// Messages a worker's inbox holds: notes of a second at a hundred thousand messages per second.
@@ -52,16 +54,17 @@ pub struct Standing<'a> {
     pub stage: Stage,
     /// Why the plan's part ended before its time, if it did.
     pub early: Option<&'a str>,
-    /// The phase, while there is one.
+    /// The phase; empty between the phases and when their time is over, however that came.
     pub phase: &'a str,
     /// Its place among the phases, from 1, and how many there are.
     pub phase_number: (usize, usize),
     /// From when to when what is going on lasts, at most.
     pub window: (Offset, Offset),
-    /// Users online, and how many the plan wants at most.
+    /// Users online, and how many the plan wants online now.
     pub online: (u32, u32),
-    /// What the plan asks per second now.
-    pub asked_per_second: f64,
+    /// What the plan asks for per second now, by operation: of those of which each action makes one (see
+    /// [`crate::activity::wholes`]). Nothing is asked for any more when the phases' time is over.
+    pub asked: Vec<(OperationId, f64)>,
     /// Ledger entries open.
     pub open: u64,
     /// The counts of the last closed second, the percentiles of the last few.
@@ -72,6 +75,17 @@ pub struct Standing<'a> {
     pub seconds_closed: u64,
     /// Everything folded so far.
     pub folded: Option<&'a Aggregator>,
+}
+
+impl Standing<'_> {
+    /// What the plan asks for per second now, and what was done of the same operations in the last second; nothing where no
+    /// activity has any whose number the plan knows.
+    pub fn asked_and_done(&self) -> Option<(f64, u64)> {
+        let done =
+            |operation: OperationId| self.recent.operations.get(&operation.0).map_or(0, |own| own.done);
+        let sums = self.asked.iter().map(|(operation, rate)| (*rate, done(*operation)));
+        sums.reduce(|sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
 }
 
 /// What is going on.
@@ -117,7 +131,7 @@ pub struct Ended {
     pub worker_errors: Vec<String>,
 }
 
-/// Runs to the end. `show` is called a few times a second.
+/// Runs to the end. `show` is called a few times a second, and once when everything is accounted for.
 pub fn conduct(
     run: &Arc<Run>,
     ranges: Vec<Range<u32>>,
@@ -149,6 +163,7 @@ pub fn conduct(
         early: None,
         watchdog: Watchdog::new(run.abort_rules()),
         seconds_closed: 0,
+        own_use: OwnUse::default(),
     };
     while conductor.turn(&reports, commands) {
         show(&conductor.standing());
@@ -172,8 +187,8 @@ pub fn conduct(
     if !worker_errors.is_empty() {
         conductor.ending = Ending::WorkersFailed;
     }
-    let now = epoch.now();
-    conductor.aggregator.close_last_second(now);
+    conductor.close_last_second();
+    show(&conductor.standing());
     let Conductor { aggregator, ending, until, early, .. } = conductor;
     Ok(Ended { aggregator, ending, until, early, worker_errors })
 }
@@ -233,6 +248,7 @@ struct Conductor {
     early: Option<String>,
     watchdog: Watchdog,
     seconds_closed: u64,
+    own_use: OwnUse,
 }
 
 impl Conductor {
@@ -241,7 +257,7 @@ impl Conductor {
         let workers_alive = self.take_reports(reports);
         let now = self.epoch.now();
         if now >= self.next_second {
-            own_use::look(now.second(), &mut self.aggregator.generator);
+            self.own_use.look(now.second(), &mut self.aggregator.generator);
             let closed = self.aggregator.close_second(now);
             self.watch(now, &closed);
             self.note_recent(closed);
@@ -273,15 +289,28 @@ impl Conductor {
         self.early.get_or_insert_with(|| reason.into());
     }
 
+    /// What was open when the workers left is settled only now: whoever watches is to see the last account.
+    fn close_last_second(&mut self) {
+        let closed = self.aggregator.close_last_second(self.epoch.now());
+        self.note_recent(closed);
+        self.seconds_closed += 1;
+    }
+
     /// Counts are of the last second, percentiles of the last few: one second seldom holds enough for a p99.
     fn note_recent(&mut self, closed: Recent) {
         if self.seconds.len() == RECENT_SECONDS {
             self.seconds.pop_front();
         }
+        let counts = |own: &RecentOperation| RecentOperation {
+            done: own.done,
+            errors: own.errors,
+            response: Histogram::new(),
+        };
         let mut shown = Recent {
             ended: closed.ended,
             done: closed.done,
             errors: closed.errors,
+            operations: closed.operations.iter().map(|(operation, own)| (*operation, counts(own))).collect(),
             turns: closed.turns.clone(),
             ..Recent::default()
         };
@@ -289,6 +318,9 @@ impl Conductor {
         for second in &self.seconds {
             shown.response.merge(&second.response);
             shown.lag.merge(&second.lag);
+            for (operation, own) in &second.operations {
+                shown.operations.entry(*operation).or_default().response.merge(&own.response);
+            }
         }
         self.recent = shown;
     }
@@ -376,7 +408,11 @@ impl Conductor {
     fn standing(&self) -> Standing<'_> {
         let now = self.epoch.now();
         let phases = self.run.plan.phases();
-        let index = phases.iter().position(|phase| phase.window.contains(now));
+        // A run that ends early drains while the clock is still within a phase's window, and is in that phase no more.
+        let index = phases
+            .iter()
+            .position(|phase| phase.window.contains(now))
+            .filter(|_| self.stage == Stage::Phases);
         let phase = index.map_or("", |index| &phases[index].name);
         let window = match (self.stage, index.map(|index| &phases[index].window)) {
             (Stage::Phases, Some(window)) => (window.start, window.end),
@@ -384,8 +420,6 @@ impl Conductor {
             (Stage::Draining, _) => (self.stage_until - self.run.drain, self.stage_until),
             (Stage::Leaving, _) => (self.stage_until - LAST_WORDS, self.stage_until),
         };
-        let asked =
-            (0..self.run.activities.len()).map(|index| self.run.plan.rate_at(index as u16, now)).sum();
         Standing {
             now,
             stage: self.stage,
@@ -393,13 +427,27 @@ impl Conductor {
             phase,
             phase_number: (index.map_or(0, |index| index + 1), phases.len()),
             window,
-            online: (self.aggregator.online(), self.run.plan.population().ever_logged_in()),
-            asked_per_second: asked,
+            online: (self.aggregator.online(), self.run.plan.population().planned_online(now)),
+            asked: self.asked(now),
             open: self.aggregator.open(),
             recent: &self.recent,
             logins: self.aggregator.logins(),
             seconds_closed: self.seconds_closed,
             folded: Some(&self.aggregator),
         }
+    }
+
+    fn asked(&self, now: Offset) -> Vec<(OperationId, f64)> {
+        let mut asked: Vec<(OperationId, f64)> = Vec::new();
+        for (activity, planned) in (0..).zip(&self.run.activities) {
+            let rate = if self.stage == Stage::Phases { self.run.plan.rate_at(activity, now) } else { 0.0 };
+            for &(operation, share) in &planned.wholes {
+                match asked.iter_mut().find(|(known, _)| *known == operation) {
+                    Some((_, sum)) => *sum += rate * share,
+                    None => asked.push((operation, rate * share)),
+                }
+            }
+        }
+        asked
     }
 }

@@ -37,6 +37,18 @@ pub enum ObserveError {
         /// Why.
         why: String,
     },
+    /// A column that does not count what the profile says it does.
+    #[error(
+        "[observe]: {url} says that {metric} is a {kind}, and `cpu` must only grow; list it under `metrics` instead"
+    )]
+    NotCounter {
+        /// The page.
+        url: String,
+        /// The metric.
+        metric: String,
+        /// What the page says it is.
+        kind: String,
+    },
     /// No thread or runtime to read with.
     #[error("[observe]: cannot start reading: {0}")]
     Thread(#[from] std::io::Error),

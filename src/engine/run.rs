@@ -74,6 +74,8 @@ pub struct PlannedActivity {
     pub behaviour: Arc<dyn Behaviour>,
     /// What it measures; an action that cannot be started counts as the first.
     pub operations: Vec<OperationId>,
+    /// Those of which an action makes exactly one, with the share of actions that make it; see [`activity::wholes`].
+    pub wholes: Vec<(OperationId, f64)>,
     /// What its tokens say it is.
     pub token: TokenKind,
     /// The account its broadcasts are kept in, if it makes any.
@@ -282,13 +284,17 @@ fn planned_activities(
     operations: &[OperationSpec],
     rooms: &[RoomSet],
 ) -> Vec<PlannedActivity> {
+    let all: Vec<&Activity> = profile.activities.iter().map(|plan| &plan.activity).collect();
+    let wholes = activity::wholes(&all).into_iter();
     (0u16..)
         .zip(&profile.activities)
-        .map(|(index, plan)| {
+        .zip(wholes)
+        .map(|((index, plan), wholes)| {
             let feature = plan.activity.feature;
             PlannedActivity {
                 behaviour: Arc::clone(&plan.activity.behaviour),
                 operations: feature.operations.iter().map(|spec| id_of(operations, spec.name)).collect(),
+                wholes: wholes.into_iter().map(|(name, share)| (id_of(operations, name), share)).collect(),
                 token: feature.token,
                 broadcasts: match feature.token {
                     TokenKind::Presence => Some(LedgerKind::Presence),

@@ -1,7 +1,8 @@
 //! A snapshot in Prometheus' text format (version 0.0.4).
 //!
 //! Names begin with `xmpp_bench_` and end in their unit; counters and histograms are over the whole run. [`METRICS`] is
-//! the table of all of them, and nothing is written that does not stand in it. Labels are of the run's own making:
+//! the table of all of them, and nothing is written that does not stand in it. A count of nothing is written as 0: `rate()` does
+//! not see what a series is born with. Labels are of the run's own making:
 //! operations, phases, outcomes and classes, never what a peer said.
 
 use std::fmt::Write as _;
@@ -68,7 +69,7 @@ pub const METRICS: &[Metric] = &[
         name: "xmpp_bench_phase_info",
         kind: Kind::Gauge,
         labels: &["phase"],
-        help: "Always 1: the phase that is going on.",
+        help: "Always 1: the phase that is going on; absent when their time is over.",
         write: |out, now| {
             if !now.phase.is_empty() {
                 out.sample(&[&now.phase], 1.0);
@@ -93,15 +94,19 @@ pub const METRICS: &[Metric] = &[
         name: "xmpp_bench_users_planned",
         kind: Kind::Gauge,
         labels: &[],
-        help: "Users the plan wants online at most.",
+        help: "Users the plan wants online now.",
         write: |out, now| out.sample(&[], now.planned as f64),
     },
     Metric {
         name: "xmpp_bench_planned_operations_per_second",
         kind: Kind::Gauge,
-        labels: &[],
-        help: "Operations the plan asks for now, logins left out.",
-        write: |out, now| out.sample(&[], now.asked_per_s),
+        labels: &["operation"],
+        help: "What the plan asks for now, of operations that an action makes one of.",
+        write: |out, now| {
+            for (operation, last) in now.facts.operations.iter().zip(&now.now) {
+                last.asked_per_s.iter().for_each(|&rate| out.sample(&[&operation.name], rate));
+            }
+        },
     },
     Metric {
         name: "xmpp_bench_operations_total",
@@ -222,10 +227,21 @@ pub const METRICS: &[Metric] = &[
         write: |out, now| out.sample(&[], now.descriptors as f64),
     },
     Metric {
+        name: "xmpp_bench_observed_up",
+        kind: Kind::Gauge,
+        labels: &["source"],
+        help: "1 where the last reading of the observed server succeeded; 0 where it failed, or is old.",
+        write: |out, now| {
+            for one in &now.observed {
+                one.is_up.iter().for_each(|&up| out.sample(&[&one.source], f64::from(u8::from(up))));
+            }
+        },
+    },
+    Metric {
         name: "xmpp_bench_observed_cpu_seconds_total",
         kind: Kind::Counter,
         labels: &["source"],
-        help: "CPU time of the observed server.",
+        help: "CPU time of the observed server; absent where it cannot be read.",
         write: |out, now| {
             for one in &now.observed {
                 one.cpu_s.iter().for_each(|&value| out.sample(&[&one.source], value));
@@ -236,7 +252,7 @@ pub const METRICS: &[Metric] = &[
         name: "xmpp_bench_observed_memory_bytes",
         kind: Kind::Gauge,
         labels: &["source"],
-        help: "Memory of the observed server.",
+        help: "Memory of the observed server; absent where it cannot be read.",
         write: |out, now| {
             for one in &now.observed {
                 one.memory_bytes.iter().for_each(|&value| out.sample(&[&one.source], value));
@@ -247,7 +263,7 @@ pub const METRICS: &[Metric] = &[
         name: "xmpp_bench_observed_descriptors",
         kind: Kind::Gauge,
         labels: &["source"],
-        help: "Descriptors the observed server has open.",
+        help: "Descriptors the observed server has open; absent where they cannot be read.",
         write: |out, now| {
             for one in &now.observed {
                 one.descriptors.iter().for_each(|&value| out.sample(&[&one.source], value));

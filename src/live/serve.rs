@@ -72,6 +72,10 @@ struct State {
     latest: Option<Arc<Snapshot>>,
     points: Points,
     readers: Vec<Reader>,
+    /// How often `/metrics` was asked for.
+    scrapes: u32,
+    /// Whether `/metrics` was asked for after the run.
+    is_scraped_over: bool,
 }
 
 /// Somebody who listens to events.
@@ -114,20 +118,26 @@ impl Live {
         state.tell(&event);
     }
 
+    /// Says that the run is over. Metrics go on being served as they stand.
+    pub fn say_over(&self, over: Over) {
+        let mut state = self.shared.lock();
+        let event = event("over", &over);
+        let last = state.latest.as_deref().cloned().unwrap_or_default();
+        let last = Snapshot { stage: "over", phase: String::new(), over: Some(over), ..last };
+        state.latest = Some(Arc::new(last));
+        state.tell(&event);
+        state.readers.clear();
+    }
+
+    /// Whether somebody scrapes the run, and has not had its last account yet. One who looked once is no scraper.
+    pub fn owes_scrape(&self) -> bool {
+        let state = self.shared.lock();
+        state.scrapes > 1 && !state.is_scraped_over
+    }
+
     /// Says that the run is over, and ends once everybody has heard it, or after a second.
-    pub fn end(mut self, over: Over) {
-        {
-            let mut state = self.shared.lock();
-            let event = event("over", &over);
-            if let Some(latest) = &mut state.latest {
-                let last =
-                    Snapshot { stage: "over", phase: String::new(), over: Some(over), ..(**latest).clone() };
-                *latest = Arc::new(last);
-            }
-            state.tell(&event);
-            state.readers.clear();
-        }
-        self.finish();
+    pub fn end(self, over: Over) {
+        self.say_over(over);
     }
 
     fn finish(&mut self) {
@@ -152,6 +162,12 @@ impl Shared {
 }
 
 impl State {
+    fn scrape(&mut self) -> Option<Arc<Snapshot>> {
+        self.scrapes = self.scrapes.saturating_add(1);
+        self.is_scraped_over |= self.latest.as_ref().is_some_and(|latest| latest.over.is_some());
+        self.latest.clone()
+    }
+
     /// Sends an event to everybody; who has gone is forgotten, who is behind is dropped.
     fn tell(&mut self, event: &Bytes) {
         self.readers.retain(|reader| match reader.events.try_send(event.clone()) {
@@ -261,7 +277,7 @@ impl Visit {
     }
 
     fn metrics(&self) -> Response<Body> {
-        let latest = self.shared.lock().latest.clone();
+        let latest = self.shared.lock().scrape();
         let page = latest.map_or_else(String::new, |latest| metrics::render(&latest));
         typed("text/plain; version=0.0.4; charset=utf-8", page)
     }

@@ -20,6 +20,19 @@ pub struct Facts {
     pub target: String,
     /// How long the phases take in all, seconds.
     pub length_s: f64,
+    /// The operations that are drawn second by second.
+    pub operations: Vec<Drawn>,
+}
+
+/// An operation that is drawn second by second.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Drawn {
+    /// Its name.
+    pub name: String,
+    /// Whether the plan says how many of it there are to be, so that what is done can be held against it.
+    pub is_asked: bool,
+    /// Whether its response times are drawn: it is what its activity is about.
+    pub is_timed: bool,
 }
 
 /// A run at an instant.
@@ -35,20 +48,12 @@ pub struct Snapshot {
     pub phase: String,
     /// Users online.
     pub online: u64,
-    /// Users the plan wants online at most.
+    /// Users the plan wants online now.
     pub planned: u64,
-    /// Operations the plan asks for per second now.
-    pub asked_per_s: f64,
-    /// Of the last second: operations that completed, logins left out.
-    pub done_per_s: u64,
-    /// Of the last second: operations that failed, were lost, timed out or could not be sent.
+    /// The last second of each of [`Facts::operations`], in their order.
+    pub now: Vec<OperationNow>,
+    /// Of the last second: operations that failed, were lost, timed out or could not be sent, logins left out.
     pub errors_per_s: u64,
-    /// Response time of the last few seconds, median.
-    pub response_p50: Option<Duration>,
-    /// Response time of the last few seconds, 90th percentile of the completed.
-    pub response_p90: Option<Duration>,
-    /// Response time of the last few seconds, 99th percentile of the completed.
-    pub response_p99: Option<Duration>,
     /// Lag of the last few seconds, 90th percentile.
     pub lag_p90: Option<Duration>,
     /// Lag of the last few seconds, 99th percentile.
@@ -81,7 +86,24 @@ pub struct Snapshot {
     pub over: Option<Over>,
 }
 
-/// One operation in one phase.
+/// One operation in the last second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct OperationNow {
+    /// What the plan asks for per second; nothing where it cannot be said beforehand.
+    pub asked_per_s: Option<f64>,
+    /// How many completed.
+    pub done_per_s: u64,
+    /// How many failed, were lost, timed out or could not be sent.
+    pub errors_per_s: u64,
+    /// Response time of the last few seconds, median.
+    pub p50: Option<Duration>,
+    /// Response time of the last few seconds, 90th percentile of the completed.
+    pub p90: Option<Duration>,
+    /// Response time of the last few seconds, 99th percentile of the completed.
+    pub p99: Option<Duration>,
+}
+
+/// One operation in one phase, whether any of it has ended or not.
 #[derive(Clone, Debug, Default)]
 pub struct Operation {
     /// Its name.
@@ -96,11 +118,17 @@ pub struct Operation {
     pub lag: Classic,
 }
 
-/// The last reading of one source of `[observe]`.
+/// The last reading of one source of `[observe]`. One that failed, or is old, has no values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ObservedNow {
     /// Its name, unlike every other's.
     pub source: String,
+    /// Whether the last reading succeeded, and a short while ago; nothing before the first.
+    pub is_up: Option<bool>,
+    /// Whether it counts the server's CPU seconds.
+    pub has_cpu: bool,
+    /// Whether it knows the server's memory.
+    pub has_memory: bool,
     /// The server's CPU seconds.
     pub cpu_s: Option<f64>,
     /// When they were read.

@@ -48,15 +48,120 @@ fn sample(scrape: &str, series: &str) -> f64 {
     line.unwrap_or_else(|| panic!("no {series} in {scrape}")).parse().unwrap()
 }
 
+/// Where a run that was just started serves what is going on.
+fn address_of(world: &World) -> String {
+    wait_for("address", || {
+        let text = world.text("run.err");
+        let rest = text.split_once("live: http://")?.1;
+        Some(rest.split_once('/')?.0.to_owned())
+    })
+}
+
+/// Scrapes until there is nobody to ask any more; gives the pages that say anything.
+fn scrape_to_the_end(address: &str) -> Vec<String> {
+    let mut pages = Vec::new();
+    while let Ok(mut stream) = TcpStream::connect(address) {
+        let mut answer = String::new();
+        let _ = stream.set_read_timeout(Some(Duration::from_mins(1)));
+        let _ = stream.write_all(format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes());
+        let _ = stream.read_to_string(&mut answer);
+        pages
+            .extend(answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).filter(|b| !b.is_empty()));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    pages
+}
+
+/// What a point says under a key.
+fn field(point: &serde_json::Value, key: &str) -> u64 {
+    point[key].as_u64().unwrap_or_else(|| panic!("no {key} in {point}"))
+}
+
+#[test]
+fn copies_that_are_lost_only_when_the_run_is_over_are_in_the_last_scrape_and_on_the_page() {
+    let world = World::new(PROFILE);
+    let running = world.start_run(&["--live", "127.0.0.1:0", "--fault", "loss=20%"]);
+    let address = address_of(&world);
+    let reader = {
+        let address = address.clone();
+        std::thread::spawn(move || get(&address, "/events"))
+    };
+    let scraper = std::thread::spawn(move || scrape_to_the_end(&address));
+    let ended = world.end_of(running);
+    let (heard, pages) = (reader.join().unwrap(), scraper.join().unwrap());
+
+    let accounts: Vec<_> = ended.result.phases.iter().map(|phase| phase.ledger.message).collect();
+    let lost: u64 = accounts.iter().map(|account| account.lost).sum();
+    let expected: u64 = accounts.iter().map(|account| account.expected).sum();
+    assert!(lost > 50, "{accounts:?}");
+    let last = pages.last().expect("it was scraped");
+    for (series, value) in [
+        ("xmpp_bench_stage_info{stage=\"over\"}", 1),
+        ("xmpp_bench_ledger_copies{kind=\"message\",column=\"lost\"}", lost),
+        ("xmpp_bench_ledger_copies{kind=\"message\",column=\"expected\"}", expected),
+        ("xmpp_bench_ledger_open_entries", 0),
+    ] {
+        assert!((sample(last, series) - value as f64).abs() < 0.5, "{series} is not {value}");
+    }
+    let points = heard.lines().filter_map(|line| line.strip_prefix("data: "));
+    let points = points.filter(|data| data.starts_with("{\"t\":")).map(serde_json::from_str);
+    let points: Vec<serde_json::Value> = points.map(Result::unwrap).collect();
+    let shown = points.last().expect("the page was told");
+    let told = (field(shown, "lost"), field(shown, "expected"), field(shown, "open"));
+    assert_eq!(told, (lost, expected, 0));
+
+    // What is asked and what is done are the same operations, and the server loses a fifth of them.
+    let name = "xmpp_bench_planned_operations_per_second{operation=\"message.delivery\"}";
+    assert!(pages.iter().any(|page| (sample(page, name) - 100.0).abs() < 1e-6), "the plan's rate");
+    let sum = |key: &str| -> f64 {
+        let steady = points.iter().filter(|point| point["phase"] == "steady");
+        steady.filter_map(|point| point["operations"][0][key].as_f64()).sum()
+    };
+    let share = sum("done") / sum("asked");
+    assert!((0.6..0.95).contains(&share), "{share}");
+
+    // A series that begins with what it already counts is not seen to grow.
+    let first = &pages[0];
+    for outcome in ["ok", "lost", "timeout", "failed-network"] {
+        for phase in ["ramp", "steady"] {
+            let series = format!(
+                "xmpp_bench_operations_total{{operation=\"message.delivery\",phase=\"{phase}\",outcome=\"{outcome}\"}}"
+            );
+            assert!(sample(first, &series).abs() < 0.5, "{series} begins with something");
+        }
+    }
+    assert!(sample(first, "xmpp_bench_errors_total{class=\"network\"}").abs() < 0.5);
+}
+
+#[test]
+fn a_run_that_nobody_scrapes_waits_for_nobody_and_one_ended_early_is_in_no_phase() {
+    let world = World::new(PROFILE);
+    let running = world.start_run(&[
+        "--live",
+        "127.0.0.1:0",
+        "--fault",
+        "loss=50%",
+        "--set",
+        "abort.backlog=> 50 for 1s",
+    ]);
+    let address = address_of(&world);
+    let reader = std::thread::spawn(move || get(&address, "/events"));
+    let ended = world.end_of(running);
+    let heard = reader.join().unwrap();
+    assert!(ended.result.ended_early.is_some());
+    assert!(!ended.stderr.contains("one more scrape"), "{}", ended.stderr);
+    let draining: Vec<_> = heard.lines().filter(|line| line.contains("\"stage\":\"draining\"")).collect();
+    assert!(!draining.is_empty(), "{heard}");
+    for point in draining {
+        assert!(point.contains("\"phase\":\"\""), "{point}");
+    }
+}
+
 #[test]
 fn what_is_scraped_grows_to_what_the_result_says_and_the_page_hears_the_end() {
     let world = World::new(PROFILE);
     let running = world.start_run(&["--live", "127.0.0.1:0"]);
-    let address = wait_for("address", || {
-        let text = world.text("run.err");
-        let rest = text.split_once("live: http://")?.1;
-        Some(rest.split_once('/')?.0.to_owned())
-    });
+    let address = address_of(&world);
     let reader = {
         let address = address.clone();
         std::thread::spawn(move || get(&address, "/events"))
@@ -65,6 +170,10 @@ fn what_is_scraped_grows_to_what_the_result_says_and_the_page_hears_the_end() {
     let early = get(&address, "/metrics");
     wait_until(&world, "result.json", 7.0);
     let late = get(&address, "/metrics");
+    // It has been scraped twice, and waits to be scraped of its end.
+    wait_for("word of the last scrape", || world.text("run.err").contains("one more scrape").then_some(()));
+    let last = get(&address, "/metrics");
+    assert!((sample(&last, "xmpp_bench_stage_info{stage=\"over\"}") - 1.0).abs() < 0.5, "{last}");
     let ended = world.end_of(running);
     let heard = reader.join().unwrap();
 

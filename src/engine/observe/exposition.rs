@@ -54,6 +54,14 @@ pub(super) fn is_counter(name: &str, types: &BTreeMap<String, String>) -> bool {
     name.ends_with("_total")
 }
 
+/// What the page says a sample of this name is, where it says so and that does not only grow.
+pub(super) fn other_than_counter<'a>(name: &str, types: &'a BTreeMap<String, String>) -> Option<&'a str> {
+    let kind = types.get(name).or_else(|| types.get(name.strip_suffix("_total")?))?;
+    // Exporters that do not know, and say so.
+    let says_nothing = ["untyped", "unknown"].contains(&kind.as_str());
+    (!says_nothing && kind != "counter").then_some(kind.as_str())
+}
+
 struct Sample<'a> {
     name: &'a str,
     labels: Vec<(&'a str, String)>,
@@ -182,6 +190,19 @@ broken{a="b} 1
         }
         for name in ["node_load1", "unknown", "unknown_sum", "empty"] {
             assert!(!is_counter(name, &types), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_page_may_say_that_something_is_no_counter_or_may_not_say() {
+        let page = "# TYPE a_seconds gauge\n# TYPE b_seconds_total counter\n# TYPE c_seconds untyped\n\
+                    # TYPE d_seconds counter\n# TYPE e_seconds gauge\n# TYPE f_seconds summary\n";
+        let types = read(page, &[]).types;
+        for (name, kind) in [("a_seconds", "gauge"), ("e_seconds_total", "gauge"), ("f_seconds", "summary")] {
+            assert_eq!(other_than_counter(name, &types), Some(kind), "{name}");
+        }
+        for name in ["b_seconds_total", "c_seconds", "d_seconds_total", "f_seconds_sum", "g_seconds"] {
+            assert_eq!(other_than_counter(name, &types), None, "{name}");
         }
     }
 

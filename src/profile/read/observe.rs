@@ -39,7 +39,7 @@ pub const OBSERVE_KEYS: &[KeySpec] = &[
         name: "cpu",
         shape: Shape::Text,
         presence: Presence::Optional,
-        doc: "the metric of that page that counts the server's CPU seconds",
+        doc: "the metric of that page that counts the server's CPU seconds, and says so by its name: \"process_cpu_seconds_total\"",
     },
     KeySpec {
         name: "memory",
@@ -127,12 +127,26 @@ fn read_scrape(keys: &mut Keys<'_>) -> Result<Scrape, Reported> {
         return Err(keys.missing("metrics"));
     }
     if let Some(cpu) = scrape.cpu
-        && scrape.metrics[cpu].metric.contains("milli")
+        && !counts_seconds(&scrape.metrics[cpu].metric)
     {
-        let wrong = Wrong::new(format!("must count seconds, and `{}` does not", scrape.metrics[cpu].metric));
-        return Err(keys.refuse("cpu", wrong.help("list it under `metrics`, where any unit will do")));
+        let wrong = Wrong::new(format!(
+            "must count seconds, and `{}` does not say that it does",
+            scrape.metrics[cpu].metric
+        ));
+        return Err(keys.refuse(
+            "cpu",
+            wrong.help(
+                "its name would end in _seconds_total; list it under `metrics`, where any unit will do",
+            ),
+        ));
     }
     Ok(scrape)
+}
+
+/// Whether a metric's name says, as Prometheus wants it to, that it is in seconds: neither a share, nor milliseconds, nor ticks.
+fn counts_seconds(name: &str) -> bool {
+    let name = ["_total", "_sum"].into_iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+    name == "seconds" || name.ends_with("_seconds") || name.ends_with(":seconds")
 }
 
 fn column_of(scrape: &mut Scrape, selector: Selector) -> usize {

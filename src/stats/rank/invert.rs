@@ -18,6 +18,20 @@ pub(super) fn are_tied(a: f64, b: f64) -> bool {
     a.is_finite() && b.is_finite() && (a - b).abs() <= ROUNDING * a.abs().max(b.abs()).max(1.0)
 }
 
+/// Makes one value of those that are tied: zero if it is among them, for whether zero lies inside is what is asked most; else the
+/// lowest.
+fn merge_tied(sorted: &mut [f64]) {
+    let mut kept = f64::NAN;
+    for value in sorted {
+        if are_tied(*value, 0.0) {
+            *value = 0.0;
+        } else if are_tied(*value, kept) {
+            *value = kept;
+        }
+        kept = *value;
+    }
+}
+
 /// Finite crossings in rising order without repetition, and what the estimate is the median of.
 #[derive(Clone, Debug)]
 pub(super) struct Crossings {
@@ -35,8 +49,9 @@ impl Crossings {
             doubled.extend([low, high]);
         }
         doubled.sort_by(f64::total_cmp);
+        merge_tied(&mut doubled);
         let mut sorted: Vec<f64> = doubled.iter().copied().filter(|value| value.is_finite()).collect();
-        sorted.dedup_by(|next, kept| are_tied(*next, *kept));
+        sorted.dedup();
         Self { sorted, doubled }
     }
 
