@@ -79,8 +79,7 @@ fn what_differs_by_rounding_alone_is_a_tie() {
 #[test]
 fn an_interval_agrees_with_its_test_where_rounding_meets_infinity() {
     let (base, new) = ([2.0, 4.0, 4.0, 3.0, 7.0, f64::INFINITY], [1.0, 1.0, 1.0, 6.0, 7.0, 1.0]);
-    consistent(&ShiftTest::paired(&base, &new, Scale::Ratio), 0.171_066_876_889_441_005).unwrap();
-    consistent(&ShiftTest::paired(&base, &new, Scale::Ratio), 0.171_066_889_441_005_43).unwrap();
+    consistent(&ShiftTest::paired(&base, &new, Scale::Ratio), 0.171_066_876_889_441).unwrap();
 }
 
 #[test]
