@@ -30,8 +30,9 @@ use std::collections::BTreeSet;
 
 pub use comparable::{Refusal, Topic};
 pub use end::End;
-pub use foresee::{Foreseen, foresee};
+pub use foresee::{Foreseen, Planned, foresee};
 pub use gate::{GATES_MAX, Gate, GateError, UnknownMeasure};
+use measure::Measure;
 pub use measure::{Sense, Unit};
 pub use outcome::{
     Comparison, Difference, Family, GateOutcome, GateState, Group, Interval, IntervalKind, Judgement, Method,
@@ -97,7 +98,8 @@ pub fn compare(base: &[Run], new: &[Run], options: &Options) -> Result<Compariso
     }
     let differences = comparable::check(base, new, &options.allow)?;
     let known: BTreeSet<_> = base.iter().chain(new).flat_map(Run::measures).cloned().collect();
-    let gates = gate::resolve(&options.gates, &known)?;
+    let is_planned = |measure: &Measure| base.iter().chain(new).any(|run| run.plans(measure));
+    let gates = gate::resolve(&options.gates, &known, is_planned)?;
     let primary = measure::primary(&gates, base.iter().chain(new));
     let method = design::choose(base, new, primary.len(), options.alpha);
     let sides = judge::Sides { base, new, method: &method, options, drawn: &within::Drawn::default() };

@@ -34,7 +34,7 @@ pub use figures::{Attempted, Distribution, Extended, Figures, Ledgers, Operation
 pub use histogram::{Buckets, Histogram, HistogramError};
 pub use observed::{
     Column, ColumnKind, ColumnLayout, ColumnUnit, CostFigure, Derived, MemoryFigure, Observed, ObservedLog,
-    ObservedSource, Reading, SeenProcess, SourceFault, SourceKind, SourceLayout, Stretch, derive,
+    ObservedSource, Reading, SeenProcess, SourceFault, SourceKind, SourceLayout, Stretch, derive, growth,
 };
 pub use schema::{
     EndedEarly, ErrorCount, Evidence, Exit, ExitReason, Phase, Population, RoomOrder, RunResult, Slo,

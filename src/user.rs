@@ -32,7 +32,8 @@ use crate::units::Offset;
 use crate::user::login::Login;
 use crate::user::session::Session;
 use crate::xmpp::{
-    ClientConfig, Credentials, ElementKind, Flow, Item, Limits, ReadError, StreamError, StreamReader, header,
+    ClientConfig, Credentials, ElementKind, Flow, Item, Limits, Mechanism, ReadError, Software, StreamError,
+    StreamReader, header,
 };
 
 /// What all users of a group share.
@@ -88,6 +89,8 @@ pub struct Surroundings<'a> {
     pub rooms: &'a RoomNames,
     /// Whether it is wanted what the server's roster says.
     pub wants_roster: bool,
+    /// Whether it asks what software the server is, once it is online.
+    pub asks_version: bool,
     /// The instant.
     pub now: Offset,
 }
@@ -136,6 +139,10 @@ pub enum Report {
     },
     /// How its channel was secured.
     Secured(Box<Secured>),
+    /// It proved by this who it is, and is bound.
+    Authenticated(Mechanism),
+    /// What the server says it is (XEP-0092).
+    Software(Box<Software>),
     /// It was asked to leave in good order, and this is what came of it. [`Report::Ended`] follows when its channel is gone.
     Farewell(Farewell),
     /// Its stream is gone and it is idle.
@@ -393,6 +400,10 @@ impl User {
             self.reader.set_strict(Session::is_read_strictly(near.index));
             self.state = State::Online(session);
             out.reports.push(Report::Online);
+            if near.asks_version {
+                out.stanzas.written += 1;
+                self.write(near.channel, out.wire, |bytes| session::ask_version(bytes, near));
+            }
         }
     }
 

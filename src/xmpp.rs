@@ -3,7 +3,7 @@
 //! Bytes come in through a [`StreamReader`], which cuts them into items ([`Framer`]), holds them against the rules
 //! of XML streams ([`strict`]) and shows them as views ([`Header`], [`Element`]). Bytes go out through the builders
 //! in [`mod@write`]. Between them stands [`Negotiation`], the client's way from an open connection to a bound session,
-//! [`Registration`], its way to a new account, and [`sasl`], both halves of the mechanisms.
+//! [`Registration`], its way to a new account, [`mod@version`], what software a server is, and [`sasl`], both halves of the mechanisms.
 //!
 //! Invariants:
 //! - Nothing here reads a clock, draws a random number or opens a socket. What must be unpredictable (nonces) is
@@ -28,6 +28,7 @@ pub mod roster;
 pub mod sasl;
 mod scan;
 pub mod strict;
+pub mod version;
 pub mod write;
 
 pub use condition::StreamCondition;
@@ -43,3 +44,4 @@ pub use reader::{Flow, Item, ReadError, StreamReader};
 pub use registration::{Registered, Registration};
 pub use roster::{RosterItem, Subscription};
 pub use sasl::Mechanism;
+pub use version::Software;

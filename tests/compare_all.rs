@@ -17,6 +17,8 @@ mod hours;
 mod noise;
 #[path = "compare_all/outages.rs"]
 mod outages;
+#[path = "compare_all/phases.rs"]
+mod phases;
 #[path = "compare_all/runs.rs"]
 mod runs;
 #[path = "compare_all/views.rs"]

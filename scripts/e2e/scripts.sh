@@ -4,7 +4,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
-python3 - scripts/*.py scripts/*/*.py <<'PYTHON' || fail "a Python script cannot be read"
+mapfile -t python < <(grep -rlE '^#!/usr/bin/env python3' scripts)
+python3 - scripts/*.py scripts/*/*.py "${python[@]}" <<'PYTHON' || fail "a Python script cannot be read"
 import ast, sys
 for path in sys.argv[1:]:
     ast.parse(open(path, encoding="utf-8").read(), path)

@@ -130,14 +130,12 @@ fn forewarn(args: &AbArgs, profile: &Profile<Activity>, options: &Options) -> Re
     let mut kinds: Vec<LedgerKind> = operations.iter().filter_map(|operation| operation.ledger).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    let foreseen =
-        compare::foresee(&names, &kinds, options).map_err(|error| Failure::usage(error.to_string()))?;
-    if usize::from(args.repeat) < foreseen.pairs_needed && !args.quiet {
-        let what = if args.gate.is_empty() { "primary measures" } else { "gates" };
-        terminal::say(&format!(
-            "note: {} pairs cannot decide anything about {} {what}; {} could (--repeat)",
-            args.repeat, foreseen.family, foreseen.pairs_needed
-        ));
+    let measured = profile.phases.iter().filter(|phase| phase.measure);
+    let phases: Vec<&str> = measured.map(|phase| phase.name.as_str()).collect();
+    let planned = compare::Planned { operations: &names, accounts: &kinds, phases: &phases };
+    let foreseen = compare::foresee(planned, options).map_err(|error| Failure::usage(error.to_string()))?;
+    if let Some(told) = foreseen.too_few(args.repeat.into()).filter(|_| !args.quiet) {
+        terminal::say(&format!("note: {told} (--repeat)"));
     }
     Ok(())
 }

@@ -19,7 +19,8 @@ pub(super) struct CompareArgs {
     /// Results of what is compared.
     #[arg(long, required = true, num_args = 1.., value_name = "NEW")]
     with: Vec<PathBuf>,
-    /// What must hold (`message.delivery.p99 <= +10%`); may be repeated. The gates' measures are then the primary ones.
+    /// What must hold (`message.delivery.p99 <= +10%`, of one phase `peak/message.delivery.p99 <= +10%`); may be repeated. The gates' measures
+    /// are then the primary ones.
     #[arg(long, value_name = "GATE")]
     gate: Vec<String>,
     /// A file of gates, one a line; # begins a comment.

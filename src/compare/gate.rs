@@ -128,19 +128,28 @@ fn read_bound(text: &str) -> Result<Bound, String> {
     }
 }
 
-/// Looks every gate's measure up.
-pub(super) fn resolve(gates: &[Gate], known: &BTreeSet<Measure>) -> Result<Vec<Resolved>, UnknownMeasure> {
-    gates.iter().map(|gate| resolve_one(gate, known)).collect()
+/// Looks every gate's measure up. What was planned and never happened is no unknown measure, but one without evidence.
+pub(super) fn resolve(
+    gates: &[Gate],
+    known: &BTreeSet<Measure>,
+    is_planned: impl Fn(&Measure) -> bool,
+) -> Result<Vec<Resolved>, UnknownMeasure> {
+    gates.iter().map(|gate| resolve_one(gate, known, &is_planned)).collect()
 }
 
-fn resolve_one(gate: &Gate, known: &BTreeSet<Measure>) -> Result<Resolved, UnknownMeasure> {
+fn resolve_one(
+    gate: &Gate,
+    known: &BTreeSet<Measure>,
+    is_planned: &impl Fn(&Measure) -> bool,
+) -> Result<Resolved, UnknownMeasure> {
     let wrong = |why: String| UnknownMeasure { gate: gate.text.clone(), why };
     // An account's column is what objectives call it; as a share it is called loss.
     let name = gate
         .measure
         .strip_suffix(".lost")
         .map_or_else(|| gate.measure.clone(), |ledger| format!("{ledger}.loss"));
-    let Some(measure) = known.iter().find(|measure| measure.to_string() == name) else {
+    let found = name.parse::<Measure>().ok();
+    let Some(measure) = found.filter(|measure| known.contains(measure) || is_planned(measure)) else {
         return Err(wrong(advice(&name, known)));
     };
     let fits = match (gate.bound, measure.unit()) {
@@ -164,7 +173,7 @@ fn resolve_one(gate: &Gate, known: &BTreeSet<Measure>) -> Result<Resolved, Unkno
             Err(wrong(format!("less of `{measure}` is better: bound its rise, `<= +…`")))
         }
         (Direction::Zero, Sense::HigherIsBetter) => Err(wrong(format!("more of `{measure}` is better"))),
-        _ => Ok(Resolved { gate: gate.clone(), measure: measure.clone() }),
+        _ => Ok(Resolved { gate: gate.clone(), measure }),
     }
 }
 
@@ -175,7 +184,9 @@ fn advice(name: &str, known: &BTreeSet<Measure>) -> String {
     match best {
         Some((_, known)) => format!("these runs have no `{name}`; did you mean `{known}`?"),
         None => {
-            let subjects: BTreeSet<&str> = known.iter().map(|measure| measure.subject.as_str()).collect();
+            let whole =
+                known.iter().map(|measure| &measure.subject).filter(|subject| subject.phase.is_none());
+            let subjects: BTreeSet<&str> = whole.map(|subject| subject.name.as_str()).collect();
             let subjects: Vec<&str> = subjects.into_iter().collect();
             let figures: Vec<&str> = Figure::OF_OPERATIONS.iter().map(|figure| figure.name()).collect();
             format!(

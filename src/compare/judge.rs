@@ -41,18 +41,32 @@ pub(super) fn rows(
     let mut rows: Vec<Row> =
         tested.iter().zip(held).map(|(one, held)| one.row(sides, Family::Primary, held)).collect();
     let mut unremarkable = Unremarkable::default();
-    for measure in known.iter().filter(|measure| !primary.contains(measure)) {
+    for measure in shown(sides, known).into_iter().filter(|measure| !primary.contains(measure)) {
         match remark(sides, measure) {
             Remark::Row => {
                 let one = Tested::new(sides, measure);
                 let held = holm(&[one.p], sides.options.alpha)[0];
                 rows.push(one.row(sides, Family::Exploratory, held));
             }
+            // Its phases are as the whole is.
+            Remark::Dull if measure.subject.phase.is_some() => {}
             Remark::Dull => unremarkable.alike.push(measure.to_string()),
             Remark::Unsupported => unremarkable.unsupported.push(measure.to_string()),
         }
     }
     (rows, unremarkable)
+}
+
+/// What has a row, phases in the order they have in the first run.
+fn shown<'a>(sides: &Sides<'_>, known: &'a BTreeSet<Measure>) -> Vec<&'a Measure> {
+    let most = sides.all().map(|run| run.phases.len()).max().unwrap_or(0);
+    let mut shown: Vec<&Measure> = known.iter().filter(|measure| measure.is_shown(most)).collect();
+    let place = |phase: &String| sides.base[0].phases.iter().position(|one| one == phase);
+    // Stable: what is over all phases comes first, and within a phase the order stays.
+    shown.sort_by_key(|measure| {
+        measure.subject.phase.as_ref().map(|phase| place(phase).unwrap_or(usize::MAX))
+    });
+    shown
 }
 
 enum Remark {

@@ -1,16 +1,19 @@
 //! What is compared: the table of measures, each with its unit, its sense and where in a result it comes from.
 //!
 //! A measure is a subject (an operation, an account of messages, `generator`, `server`) and a figure of it, written
-//! `message.delivery.p99` as objectives are. A new figure is a line of a table here.
+//! `message.delivery.p99` as objectives are; `peak/message.delivery.p99` is of the phase `peak` alone. A new figure is a line of
+//! a table here.
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::gate::Resolved;
 use super::run::Run;
+use crate::results::growth::{Growth, Step, steps};
 use crate::results::{
     Extended, Figures, LedgerCounts, Observed, ObservedSource, Phase, RunResult, ThreadRole,
 };
@@ -20,8 +23,41 @@ use crate::stats::rank::Scale;
 /// One thing that is compared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Measure {
-    pub(super) subject: String,
+    pub(super) subject: Subject,
     pub(super) figure: Figure,
+}
+
+/// What has figures. Over all phases first, then phase by phase.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Subject {
+    /// The measured phase it is of alone.
+    pub(super) phase: Option<String>,
+    /// An operation, an account, `generator` or `server`.
+    pub(super) name: String,
+}
+
+impl Subject {
+    pub(super) fn whole(name: &str) -> Self {
+        Self { phase: None, name: name.to_owned() }
+    }
+
+    pub(super) fn within(phase: &str, name: &str) -> Self {
+        Self { phase: Some(phase.to_owned()), name: name.to_owned() }
+    }
+
+    /// It with each of these figures.
+    pub(super) fn measures<'a>(&'a self, figures: &'a [Figure]) -> impl Iterator<Item = Measure> + 'a {
+        figures.iter().map(|&figure| Measure { subject: self.clone(), figure })
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.phase {
+            Some(phase) => write!(f, "{phase}/{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
 }
 
 /// A figure of a subject; ordered as it is shown.
@@ -155,6 +191,9 @@ impl Figure {
     pub(super) const OF_OBSERVED: &[Self] =
         &[Self::Memory, Self::CpuPerMessages, Self::CpuPerLogins, Self::MemoryPerUser];
 
+    /// What is shown of a phase that is one of several; a gate may name any other.
+    const OF_PHASES: &[Self] = &[Self::P50, Self::P99, Self::Rate, Self::Errors, Self::Undelivered];
+
     fn line(self) -> &'static Line {
         LINES.iter().find(|line| line.0 == self).expect("every figure has its line; a test reads them all")
     }
@@ -165,8 +204,14 @@ impl Figure {
 }
 
 impl Measure {
-    pub(super) fn new(subject: &str, figure: Figure) -> Self {
-        Self { subject: subject.to_owned(), figure }
+    /// Over all phases it belongs to.
+    pub(super) fn new(name: &str, figure: Figure) -> Self {
+        Self { subject: Subject::whole(name), figure }
+    }
+
+    /// Whether it has a row without being asked for: what is over all phases, and of one of several what matters most.
+    pub(super) fn is_shown(&self, measured_phases: usize) -> bool {
+        self.subject.phase.is_none() || measured_phases > 1 && Figure::OF_PHASES.contains(&self.figure)
     }
 
     pub(super) fn unit(&self) -> Unit {
@@ -181,6 +226,22 @@ impl Measure {
 impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.subject, self.figure.name())
+    }
+}
+
+impl FromStr for Measure {
+    type Err = ();
+
+    /// As it is displayed; `p99.9` has a dot of its own.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let split = |line: &Line| Some((text.strip_suffix(line.1)?.strip_suffix('.')?, line.0));
+        let found = LINES.iter().find_map(split).filter(|(subject, _)| !subject.is_empty());
+        let (subject, figure) = found.ok_or(())?;
+        let subject = match subject.split_once('/') {
+            Some((phase, name)) => Subject::within(phase, name),
+            None => Subject::whole(subject),
+        };
+        Ok(Self { subject, figure })
     }
 }
 
@@ -313,21 +374,15 @@ fn all_processors(counted: &[&ObservedSource], phases: &[Phase]) -> Option<f64> 
     counted.iter().map(|source| observed_processors(source, phases)).sum()
 }
 
-/// What a source's counter of processor seconds grew by between readings of one measured phase, over the time between them. A counter
-/// that falls has begun anew: that step is left out.
+/// Processor seconds per second of a source between readings of one measured phase.
 fn observed_processors(source: &ObservedSource, phases: &[Phase]) -> Option<f64> {
     let counter = source.columns.get(source.cpu.as_ref()?)?;
-    let readings: Vec<(f64, f64)> =
-        source.at_s.iter().zip(&counter.values).filter_map(|(at, value)| Some(((*at)?, (*value)?))).collect();
-    let is_measured = |from: f64, to: f64| {
+    let is_measured = |step: &Step| {
         let mut measured = phases.iter().filter(|phase| phase.measured);
-        measured.any(|phase| phase.start_s - NEAR_S <= from && to <= phase.end_s + NEAR_S)
+        measured.any(|phase| phase.start_s - NEAR_S <= step.from_s && step.to_s <= phase.end_s + NEAR_S)
     };
-    let steps = readings.windows(2).filter(|pair| is_measured(pair[0].0, pair[1].0));
-    let steps = steps.map(|pair| (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1));
-    let grown = steps.filter(|(time, growth)| *time > 0.0 && *growth >= 0.0);
-    let (time, growth) = grown.fold((0.0, 0.0), |sum, step| (sum.0 + step.0, sum.1 + step.1));
-    (time > 0.0 && growth > 0.0).then(|| growth / time)
+    let growth = Growth::over(steps(source, counter).filter(is_measured))?;
+    (growth.by > 0.0).then(|| growth.rate())
 }
 
 /// A reading this near to a phase's end belongs to it, seconds.
@@ -444,6 +499,19 @@ mod tests {
         observed.derived.memory_bytes_per_user.value = Some(4096.0);
         let found = Figure::OF_OBSERVED.iter().map(|figure| of_observed(*figure, &observed));
         assert_eq!(found.collect::<Vec<_>>(), [None, Some(250_000.0), Some(1_500_000.0), Some(4096.0)]);
+    }
+
+    #[test]
+    fn a_measure_is_read_as_it_is_written() {
+        for &(figure, ..) in LINES {
+            let whole = Measure::new("message.delivery", figure);
+            let of_phase = Measure { subject: Subject::within("step-2", "login"), figure };
+            for measure in [whole, of_phase] {
+                assert_eq!(measure.to_string().parse(), Ok(measure));
+            }
+        }
+        let nothing = ["", "p99", ".p99", "login", "login.p98", "login.tls/p99"];
+        assert!(nothing.iter().all(|text| text.parse::<Measure>().is_err()), "{nothing:?}");
     }
 
     #[test]

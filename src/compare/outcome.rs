@@ -284,7 +284,7 @@ fn group(runs: &[Run]) -> Group {
     };
     let server = |run: &Run| {
         let identity = run.target.identity.as_ref();
-        identity.map(|server| format!("{} {}", server.name, server.version)).unwrap_or_default()
+        identity.map(ToString::to_string).unwrap_or_default()
     };
     Group {
         files: runs.iter().map(|run| run.name.clone()).collect(),

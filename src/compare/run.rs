@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::measure::{self, Figure, GENERATOR, Measure, SERVER};
+use super::measure::{self, Figure, GENERATOR, Measure, SERVER, Subject};
 use crate::results::file::{self, ReadError};
-use crate::results::{Host, OperationSeries, Phase, Profile, RunResult, SourceKind, Target, VerdictState};
+use crate::results::histogram::last_of;
+use crate::results::{
+    Host, LedgerCounts, Operation, OperationSeries, Phase, Profile, RunResult, SourceKind, Target,
+    VerdictState,
+};
 use crate::sample::LedgerKind;
 use crate::stats::blocks::Intervals;
 
@@ -31,11 +35,19 @@ pub struct Run {
     pub(super) profile: Profile,
     pub(super) host: Host,
     pub(super) target: Target,
+    /// The measured phases, in their order.
+    pub(super) phases: Vec<String>,
     values: BTreeMap<Measure, f64>,
     /// Measures with too few observations for a number.
     unsupported: Vec<Measure>,
-    seconds: BTreeMap<String, Seconds>,
+    seconds: BTreeMap<Subject, Seconds>,
 }
+
+/// What every run does, whatever its profile plans.
+const LOGIN: &str = "login";
+
+/// A measure, and its value where there are enough observations for one.
+type Found = (Measure, Option<f64>);
 
 /// An operation's measured intervals.
 #[derive(Clone, Debug, Default)]
@@ -76,6 +88,7 @@ impl Run {
             profile: result.profile.clone(),
             host: result.host.clone(),
             target: result.target.clone(),
+            phases: measured(result).map(|phase| phase.name.clone()).collect(),
             values,
             unsupported,
             seconds: seconds(result),
@@ -91,13 +104,26 @@ impl Run {
         self.values.get(measure).copied()
     }
 
+    /// Whether its profile asks for it, whether or not anything came of it.
+    pub(super) fn plans(&self, measure: &Measure) -> bool {
+        let Subject { phase, name } = &measure.subject;
+        let is_planned = |name: &str| name == LOGIN || self.planned().any(|one| one == name);
+        let is_known = if Figure::OF_ACCOUNTS.contains(&measure.figure) {
+            is_planned(&format!("{name}.delivery"))
+        } else {
+            Figure::OF_OPERATIONS.contains(&measure.figure) && is_planned(name)
+        };
+        is_known && phase.as_ref().is_none_or(|phase| self.phases.contains(phase))
+    }
+
     /// The operations anything was measured of.
     pub(super) fn operations(&self) -> impl Iterator<Item = &str> {
-        self.seconds.keys().map(String::as_str)
+        let whole = self.seconds.keys().filter(|subject| subject.phase.is_none());
+        whole.map(|subject| subject.name.as_str())
     }
 
     pub(super) fn has_operation(&self, name: &str) -> bool {
-        self.seconds.contains_key(name)
+        self.seconds.contains_key(&Subject::whole(name))
     }
 
     /// The operations its profile plans, in their order.
@@ -105,8 +131,8 @@ impl Run {
         self.profile.activities.iter().flat_map(|activity| &activity.operations)
     }
 
-    pub(super) fn seconds(&self, operation: &str) -> Option<&Seconds> {
-        self.seconds.get(operation)
+    pub(super) fn seconds(&self, subject: &Subject) -> Option<&Seconds> {
+        self.seconds.get(subject)
     }
 }
 
@@ -125,24 +151,21 @@ fn endings(result: &RunResult) -> Vec<String> {
 
 fn measures(result: &RunResult) -> (BTreeMap<Measure, f64>, Vec<Measure>) {
     let mut found = Vec::new();
-    for (name, operation) in whole_operations(result) {
-        for &figure in Figure::OF_OPERATIONS {
-            let value = match figure {
-                // Logins of a ramp are as many a second as the ramp asks for: nothing to compare.
-                Figure::Rate if !is_measured(result, &operation.phases) => continue,
-                Figure::Rate => rate(result, name, &operation.phases),
-                figure => measure::of_operation(figure, &operation.figures),
-            };
-            found.push((Measure::new(name, figure), value));
-        }
+    for (name, operation) in whole_operations(&result.operations) {
+        found.extend(of_operation(result, &Subject::whole(name), operation));
     }
     for kind in LedgerKind::ALL {
-        let measured = result.phases.iter().filter(|phase| phase.measured);
-        let accounts = measured.map(|phase| phase.ledger.of(kind));
-        found.extend(Figure::OF_ACCOUNTS.iter().filter_map(|&figure| {
-            let share = measure::of_accounts(figure, accounts.clone())?;
-            Some((Measure::new(kind.as_str(), figure), Some(share)))
-        }));
+        let accounts = measured(result).map(|phase| phase.ledger.of(kind));
+        found.extend(of_accounts(&Subject::whole(kind.as_str()), accounts));
+    }
+    for phase in measured(result) {
+        for (name, operation) in whole_operations(&phase.operations) {
+            found.extend(of_operation(result, &Subject::within(&phase.name, name), operation));
+        }
+        for kind in LedgerKind::ALL {
+            let account = std::iter::once(phase.ledger.of(kind));
+            found.extend(of_accounts(&Subject::within(&phase.name, kind.as_str()), account));
+        }
     }
     for subject in [GENERATOR, SERVER] {
         if let Some(used) = measure::processors(result, subject) {
@@ -150,21 +173,54 @@ fn measures(result: &RunResult) -> (BTreeMap<Measure, f64>, Vec<Measure>) {
         }
     }
     if let Some(observed) = &result.observed {
-        let figures = Figure::OF_OBSERVED.iter();
-        found.extend(
-            figures.map(|&figure| (Measure::new(SERVER, figure), measure::of_observed(figure, observed))),
-        );
+        let measures = Subject::whole(SERVER);
+        let measures = measures.measures(Figure::OF_OBSERVED);
+        found.extend(measures.map(|measure| {
+            let value = measure::of_observed(measure.figure, observed);
+            (measure, value)
+        }));
     }
     let unsupported =
         found.iter().filter(|(_, value)| value.is_none()).map(|(measure, _)| measure.clone()).collect();
     (found.into_iter().filter_map(|(measure, value)| Some((measure, value?))).collect(), unsupported)
 }
 
+fn measured(result: &RunResult) -> impl Iterator<Item = &Phase> + Clone {
+    result.phases.iter().filter(|phase| phase.measured)
+}
+
+fn of_operation(result: &RunResult, subject: &Subject, operation: &Operation) -> Vec<Found> {
+    // Logins of a ramp are as many a second as the ramp asks for: nothing to compare.
+    let has_rate = is_measured(result, &operation.phases);
+    let measures = subject.measures(Figure::OF_OPERATIONS);
+    let measures = measures.filter(|measure| has_rate || measure.figure != Figure::Rate);
+    let one = |measure: Measure| {
+        let value = match measure.figure {
+            Figure::Rate => rate(result, &subject.name, &operation.phases),
+            figure => measure::of_operation(figure, &operation.figures),
+        };
+        (measure, value)
+    };
+    measures.map(one).collect()
+}
+
+/// The columns of accounts in which anything was owed.
+fn of_accounts<'a>(
+    subject: &Subject,
+    accounts: impl Iterator<Item = &'a LedgerCounts> + Clone,
+) -> Vec<Found> {
+    let measures = subject.measures(Figure::OF_ACCOUNTS);
+    let share = |measure: Measure| {
+        let share = measure::of_accounts(measure.figure, accounts.clone())?;
+        Some((measure, Some(share)))
+    };
+    measures.filter_map(share).collect()
+}
+
 /// Operations but for the steps of others (`login.tls` is a step of `login`).
-fn whole_operations(result: &RunResult) -> impl Iterator<Item = (&String, &crate::results::Operation)> {
-    let is_step =
-        |name: &str| name.rsplit_once('.').is_some_and(|(whole, _)| result.operations.contains_key(whole));
-    result.operations.iter().filter(move |(name, _)| !is_step(name))
+fn whole_operations(operations: &BTreeMap<String, Operation>) -> impl Iterator<Item = (&String, &Operation)> {
+    let is_step = |name: &str| name.rsplit_once('.').is_some_and(|(whole, _)| operations.contains_key(whole));
+    operations.iter().filter(move |(name, _)| !is_step(name))
 }
 
 fn is_measured(result: &RunResult, phases: &[String]) -> bool {
@@ -200,13 +256,19 @@ fn windows(result: &RunResult, phases: &[String]) -> Vec<(usize, usize)> {
     windows
 }
 
-fn seconds(result: &RunResult) -> BTreeMap<String, Seconds> {
-    let of = |(name, operation): (&String, &crate::results::Operation)| {
-        let columns = result.series.operations.get(name);
-        let windows = windows(result, &operation.phases);
-        (name.clone(), columns.map(|columns| cut(columns, &windows)).unwrap_or_default())
+fn seconds(result: &RunResult) -> BTreeMap<Subject, Seconds> {
+    let whole = whole_operations(&result.operations).map(|(name, one)| (Subject::whole(name), one));
+    let mut all: Vec<(Subject, &Operation)> = whole.collect();
+    for phase in measured(result) {
+        let operations = whole_operations(&phase.operations);
+        all.extend(operations.map(|(name, one)| (Subject::within(&phase.name, name), one)));
+    }
+    let of = |(subject, operation): (Subject, &Operation)| {
+        let columns = result.series.operations.get(&subject.name);
+        let seconds = columns.map(|columns| cut(columns, &windows(result, &operation.phases)));
+        (subject, seconds.unwrap_or_default())
     };
-    whole_operations(result).map(of).collect()
+    all.into_iter().map(of).collect()
 }
 
 /// The columns and histograms of some windows, in intervals of one length: seconds, or where histograms cover more, that.
@@ -272,9 +334,7 @@ fn joined(histograms: &[&crate::results::IntervalHistogram], starts: &[usize], l
             *cell = cell.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         }
     }
-    let upper = |&bucket: &u16| {
-        (crate::results::histogram::value_of(bucket.saturating_add(1)).saturating_sub(1)) as f64
-    };
+    let upper = |&bucket: &u16| last_of(bucket) as f64;
     Intervals {
         values: buckets.iter().map(upper).collect(),
         cells: cells.into_iter().map(|cell| cell.into_iter().collect()).collect(),

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::judge::Sides;
-use super::measure::{Figure, Measure};
+use super::measure::{Figure, Measure, Subject};
 use super::run::{Run, Seconds};
 use crate::seed::{Draw, Stream};
 use crate::stats::blocks::{RESAMPLES, block_for, interval_95, resample_ratio};
@@ -20,7 +20,7 @@ struct Replicates {
 
 /// The percentiles of an operation's times, drawn again together: by operation and side.
 #[derive(Debug, Default)]
-pub(super) struct Drawn(RefCell<BTreeMap<(String, Side), OfTimes>>);
+pub(super) struct Drawn(RefCell<BTreeMap<(Subject, Side), OfTimes>>);
 
 /// One for each of [`TIMES`]; `None` where a run is too short.
 type OfTimes = Option<Vec<Replicates>>;

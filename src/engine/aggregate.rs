@@ -22,6 +22,7 @@ use crate::results::{
 use crate::sample::{LedgerCounts, LedgerKind, Outcome, Place};
 use crate::units::{Offset, Quantile};
 use crate::user::Stanzas;
+use crate::xmpp::{Mechanism, Software};
 
 /// A phase cut short before this shows nothing: one turn would be all of it.
 const SHORTEST_LOOK: Duration = Duration::from_secs(1);
@@ -38,6 +39,7 @@ pub struct Aggregator {
     room_orders: Vec<RoomOrder>,
     recent: Recent,
     secured: Option<Secured>,
+    software: Option<Software>,
     observing: Option<Observing>,
     observed: ObservedLog,
     /// What the generator sees of itself; kept up to date by the observer.
@@ -55,6 +57,7 @@ struct ShardState {
     logins: (u64, u64),
     hopeless_logins: u64,
     handshakes: (u64, u64),
+    mechanisms: BTreeMap<Mechanism, u64>,
     /// Read and written.
     bytes: (u64, u64),
     /// The same by the phase of the second.
@@ -122,6 +125,7 @@ impl Aggregator {
             room_orders: Vec::new(),
             recent: Recent::default(),
             secured: None,
+            software: None,
             observing: None,
             observed: ObservedLog::default(),
             generator: Generator::default(),
@@ -166,6 +170,9 @@ impl Aggregator {
         if let Some(secured) = report.secured {
             self.secured.get_or_insert(*secured);
         }
+        if let Some(software) = report.software {
+            self.software.get_or_insert(*software);
+        }
         self.room_orders.extend(report.room_orders);
         let recent = self.recent.turns.entry(report.shard).or_default();
         let shard = &mut self.shards[usize::from(report.shard)];
@@ -181,6 +188,7 @@ impl Aggregator {
         shard.logins = report.logins;
         shard.hopeless_logins = report.hopeless_logins;
         shard.handshakes = report.handshakes;
+        shard.mechanisms = report.mechanisms;
         shard.bytes = (report.stats.bytes_in, report.stats.bytes_out);
         shard.queued = report.stats.queued_bytes;
         shard.established = report.stats.established as u64;
@@ -372,6 +380,20 @@ impl Aggregator {
     /// Whether every shard has said its last.
     pub fn all_finished(&self) -> bool {
         self.shards.iter().all(|shard| shard.finished)
+    }
+
+    /// Logins that came as far as binding, by the mechanism they used.
+    pub fn mechanisms(&self) -> BTreeMap<Mechanism, u64> {
+        let mut sum = BTreeMap::new();
+        for (&mechanism, count) in self.shards.iter().flat_map(|shard| &shard.mechanisms) {
+            *sum.entry(mechanism).or_default() += count;
+        }
+        sum
+    }
+
+    /// What the server said it is.
+    pub const fn software(&self) -> Option<&Software> {
+        self.software.as_ref()
     }
 
     /// Facts of the first channel that was secured.

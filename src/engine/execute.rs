@@ -20,8 +20,8 @@ use crate::net::{DriverConfig, SocketOptions};
 use crate::profile::{Endpoint, Profile, Trust};
 use crate::results::file::{ResultFile, WriteError};
 use crate::results::{
-    self, Certificate, Conclusion, EndedEarly, Ledgers, Preamble, RunResult, SCHEMA, Target, TlsFacts, Tool,
-    Totals,
+    self, Certificate, Conclusion, EndedEarly, Ledgers, Preamble, RunResult, SCHEMA, ServerIdentity, Target,
+    TlsFacts, Tool, Totals,
 };
 use crate::sample::Token;
 use crate::seed::{Draw, Stream};
@@ -300,7 +300,7 @@ fn conclude(
         verdict,
         exit: exit::decide(reasons),
         slo,
-        target: with_tls(preamble.target.clone(), order, aggregator),
+        target: as_met(preamble.target.clone(), order, aggregator),
         keys: aggregator.keys(),
         generator,
         ledgers,
@@ -361,7 +361,15 @@ fn add_nothing_measured(
     }
 }
 
-fn with_tls(mut target: Target, order: &Order, aggregator: &Aggregator) -> Target {
+/// The target as the run met it: its TLS, what it says it is, how users proved who they are.
+fn as_met(mut target: Target, order: &Order, aggregator: &Aggregator) -> Target {
+    target.identity = aggregator.software().map(|software| ServerIdentity {
+        name: software.name.clone(),
+        version: software.version.clone(),
+        os: software.os.clone(),
+    });
+    let used = aggregator.mechanisms().into_iter();
+    target.mechanisms_used = used.map(|(mechanism, count)| (mechanism.as_str().to_owned(), count)).collect();
     let direct =
         order.profile.target.endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::DirectTls { .. }));
     let (full, resumed) = aggregator.handshakes();

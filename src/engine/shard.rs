@@ -24,7 +24,7 @@ mod report;
 mod rooms;
 mod settling;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +49,7 @@ use crate::results::Histogram;
 use crate::sample::{ErrorClass, Indeterminate, Note, Place, TokenKind, Unsent, UserIndex};
 use crate::units::Offset;
 use crate::user::{Beginning, Report, Said, Stanzas, Surroundings, User};
+use crate::xmpp::Mechanism;
 
 /// How long after a stream's end the ledgers hear of it: copies that were read before it, on whatever worker, have been
 /// noted by then, and the streams of one failure are told together.
@@ -205,6 +206,8 @@ struct Watch {
     hopeless_logins: u64,
     /// Full, and resumed.
     handshakes: (u64, u64),
+    /// How often each was used.
+    mechanisms: BTreeMap<Mechanism, u64>,
     /// By the phase in which they were read or written.
     stanzas: Vec<Stanzas>,
     drained: bool,
@@ -221,6 +224,7 @@ impl Watch {
             logins: (0, 0),
             hopeless_logins: 0,
             handshakes: (0, 0),
+            mechanisms: BTreeMap::new(),
             stanzas: vec![Stanzas::default(); phases],
             drained: false,
         }
@@ -293,6 +297,8 @@ impl Shard {
             names: &run.names,
             rooms: &run.room_names,
             wants_roster: run.needs_subscriptions,
+            // One asks for all: the first of the whole run to be online, as near as that can be told.
+            asks_version: self.number == 0 && self.watch.logins.0 == 0,
             now,
         };
         let mut reports = std::mem::take(&mut self.reports);
@@ -320,6 +326,8 @@ impl Shard {
             Report::Key { cached: true } => self.watch.keys.0 += 1,
             Report::Key { cached: false } => self.watch.keys.1 += 1,
             Report::Secured(secured) => self.note_secured(now, secured),
+            Report::Authenticated(mechanism) => *self.watch.mechanisms.entry(mechanism).or_default() += 1,
+            Report::Software(software) => self.hand_over(now, Occasion::Named(software)),
             Report::Subscribers(jids) => self.compare_roster(user, &jids),
             Report::Room(place, event) => self.heed_room(now, user, place, event, out),
             Report::Online => {

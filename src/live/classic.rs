@@ -1,6 +1,7 @@
 //! Prometheus' classic buckets of a histogram.
 
 use crate::results::Histogram;
+use crate::results::histogram::last_of;
 
 /// The upper edges, microseconds: from what a server on this machine takes to what nobody waits for.
 pub const EDGES_US: [u64; 18] = [
@@ -25,22 +26,12 @@ impl Classic {
     pub fn of(histogram: &Histogram) -> Self {
         let mut at_most = [0; EDGES_US.len()];
         for &(bucket, count) in &histogram.buckets().0 {
-            let first = EDGES_US.partition_point(|&edge| edge < upper_end(bucket));
+            let first = EDGES_US.partition_point(|&edge| edge < last_of(bucket));
             at_most.iter_mut().skip(first).for_each(|sum| *sum += count);
         }
         let count = histogram.count();
         Self { at_most, count, sum_s: histogram.mean().unwrap_or(0.0) * count as f64 / 1e6 }
     }
-}
-
-/// The largest value a bucket of [`crate::results::Buckets`] may hold, microseconds.
-fn upper_end(bucket: u16) -> u64 {
-    let index = u64::from(bucket);
-    if index < 2_048 {
-        return index;
-    }
-    let (shift, step) = (index / 1_024 - 1, index % 1_024 + 1_024);
-    ((step + 1) << shift) - 1
 }
 
 #[cfg(test)]

@@ -306,7 +306,11 @@ impl<R: Registry> Reader<'_, R> {
             let wrong = Wrong::new(format!("must be no more than {most} tables, not {}", tables.len()));
             return Err(keys.refuse("observe", wrong));
         }
-        let read: Vec<_> = tables.into_iter().map(|keys| observe::read(keys, target)).collect();
+        let mut read: Vec<Result<Observe, Reported>> = Vec::new();
+        for keys in tables {
+            let before: Vec<&Observe> = read.iter().flatten().collect();
+            read.push(observe::read(keys, target, &before));
+        }
         read.into_iter().collect()
     }
 }

@@ -42,6 +42,17 @@ pub struct Scrape {
     pub memory: Option<usize>,
 }
 
+impl Observe {
+    /// Whether both are read from the same place, whatever is kept of it.
+    pub(super) fn is_same_source(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Process(own), Self::Process(theirs)) => own == theirs,
+            (Self::Prometheus(own), Self::Prometheus(theirs)) => own.url() == theirs.url(),
+            _ => false,
+        }
+    }
+}
+
 impl Scrape {
     /// The address as a person writes it.
     pub fn url(&self) -> String {

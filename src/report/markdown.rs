@@ -58,7 +58,7 @@ fn subject(text: &mut String, result: &RunResult) {
     let server = result.target.identity.as_ref();
     let server = server.map_or_else(
         || "a server that does not say what it is".to_owned(),
-        |server| code(&format!("{} {}", server.name, server.version)),
+        |server| code(&server.to_string()),
     );
     text.push_str(&format!(
         "Profile {}, seed {}, against {server} at {}; made by {} on {}, {}.\n\n",

@@ -5,9 +5,7 @@
 //! reading before; where it fell there is a gap. Numbers stay in the units the result has them in: what a chart's axis wants
 //! is the chart's matter ([`NamedSeries::drawn`]).
 
-pub mod growth;
-
-use crate::results::{Column, ColumnKind, ColumnUnit, Observed, ObservedSource, Unit};
+use crate::results::{Column, ColumnKind, ColumnUnit, Observed, ObservedSource, Unit, growth};
 
 /// Numbers of one kind, one per second of the run.
 #[derive(Clone, Debug, PartialEq)]

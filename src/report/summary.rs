@@ -108,7 +108,7 @@ pub(super) const LEGEND: &str = "Response time: from the instant the plan wanted
 pub(super) fn subject(result: &RunResult) -> String {
     let target = result.target.urls.join(", ");
     let server = result.target.identity.as_ref();
-    let server = server.map_or_else(String::new, |server| format!(" ({} {})", server.name, server.version));
+    let server = server.map_or_else(String::new, |server| format!(" ({server})"));
     let phases = result.phases.iter().filter(|phase| phase.measured);
     let measured = phases.map(|phase| window_of(result, phase).seconds()).sum::<f64>();
     let measured = if measured > 0.0 { bound(&span(measured)) } else { "nothing".to_owned() };

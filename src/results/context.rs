@@ -1,6 +1,7 @@
 //! What a result says about its circumstances: the program, the profile, the machine, the server, and itself.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -142,10 +143,20 @@ pub struct Certificate {
 pub struct ServerIdentity {
     /// Its name.
     pub name: String,
-    /// Its version.
+    /// Its version; empty where it tells none.
     pub version: String,
     /// Its operating system, if it tells.
     pub os: Option<String>,
+}
+
+impl fmt::Display for ServerIdentity {
+    /// `Prosody 0.12.3`; the name alone where it tells no version.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.name.as_str(), self.version.as_str()) {
+            (name, "") => f.write_str(name),
+            (name, version) => write!(f, "{name} {version}"),
+        }
+    }
 }
 
 /// SCRAM keys derived and remembered.

@@ -7,6 +7,7 @@
 //! This module reads nothing itself. It refuses a reading that cannot belong to its source.
 
 mod derive;
+pub mod growth;
 
 use std::collections::BTreeMap;
 

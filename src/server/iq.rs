@@ -10,12 +10,10 @@ use crate::server::form::{Form, Id};
 use crate::server::reply::{self, Answer, Denial, element as write_element, push};
 use crate::server::session::{Bound, State};
 use crate::server::stanza::Target;
-use crate::xmpp::namespaces::{BIND, DISCO_INFO, DISCO_ITEMS, PING, REGISTRATION, ROSTER, SESSION};
+use crate::xmpp::namespaces::{BIND, DISCO_INFO, DISCO_ITEMS, PING, REGISTRATION, ROSTER, SESSION, VERSION};
 use crate::xmpp::write::attribute;
 use crate::xmpp::{Element, ElementKind, Jid, StreamCondition};
 
-/// Software version (XEP-0092).
-const VERSION: &str = "jabber:iq:version";
 /// Most resources of one account.
 const RESOURCES_MAX: usize = 64;
 

@@ -306,6 +306,7 @@ impl Login {
             Progress::Bound(bound) => {
                 let last = if bound.session { operations.session } else { operations.bind };
                 self.finish_step(last, near, words);
+                words.out.reports.push(Report::Authenticated(bound.mechanism));
                 words.write(|bytes| write::roster_get(bytes, ROSTER_ID));
                 words.out.stanzas.written += 1;
                 self.stage = Stage::Roster(bound);

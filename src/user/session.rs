@@ -7,7 +7,7 @@
 use crate::sample::{Arrive, ErrorClass, Fault, Instants, Note, Place, Sample, Token, TokenKind, UserIndex};
 use crate::units::Offset;
 use crate::user::{Report, Said, Surroundings};
-use crate::xmpp::{Element, ElementKind, Jid, namespaces, write};
+use crate::xmpp::{Element, ElementKind, Jid, Software, namespaces, version, write};
 
 /// Of how many sessions one is read strictly to its end; all are until they are online.
 pub const STRICT_SHARE: u32 = 64;
@@ -203,9 +203,23 @@ fn handle_iq(element: &Element<'_>, near: &Surroundings<'_>, out: &mut Said<'_>)
             out.reports.push(Report::Note(failed(token, element, near)));
             0
         }
+        (Some("result"), None) if id.as_deref() == Some(VERSION_ID) => {
+            let is_servers = element.from().is_none_or(|from| *from == *near.group.client.domain);
+            let software = is_servers.then(|| Software::of(element)).flatten();
+            out.reports.extend(software.map(|it| Report::Software(Box::new(it))));
+            0
+        }
         (Some("get" | "set"), _) => answer(element, id.as_deref().unwrap_or(""), near, out),
         _ => 0,
     }
+}
+
+/// No token: it is in no ledger.
+const VERSION_ID: &str = "version";
+
+/// Writes the question what software the server is.
+pub(super) fn ask_version(bytes: &mut Vec<u8>, near: &Surroundings<'_>) {
+    version::ask(bytes, VERSION_ID, &near.group.client.domain);
 }
 
 /// Answers a request: pings are, everything else is told to be unknown.

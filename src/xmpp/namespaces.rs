@@ -26,6 +26,8 @@ pub const ROSTER: &str = "jabber:iq:roster";
 pub const ROSTER_VERSIONING: &str = "urn:xmpp:features:rosterver";
 /// Ping (XEP-0199).
 pub const PING: &str = "urn:xmpp:ping";
+/// What software an entity is (XEP-0092).
+pub const VERSION: &str = "jabber:iq:version";
 /// Rooms: a client's wish to enter (XEP-0045).
 pub const MUC: &str = "http://jabber.org/protocol/muc";
 /// Rooms: what the room says to its occupants (XEP-0045).

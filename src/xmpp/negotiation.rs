@@ -108,6 +108,8 @@ pub enum Progress {
 pub struct Bound {
     /// The full address the server gave.
     pub jid: Jid,
+    /// By what it proved who it is.
+    pub mechanism: Mechanism,
     /// Whether the server offers roster versioning.
     pub rosterver: bool,
     /// Whether the server offers stream management (XEP-0198).
@@ -128,6 +130,8 @@ pub struct Negotiation {
     state: State,
     secured: bool,
     authenticated: bool,
+    /// The one in use, or used.
+    chosen: Option<Mechanism>,
     scram: Option<Box<ScramClient>>,
     /// The latest features.
     features: Features,
@@ -157,6 +161,7 @@ impl Negotiation {
             state: State::Header,
             secured,
             authenticated: false,
+            chosen: None,
             scram: None,
             features: Features::default(),
             jid: None,
@@ -416,6 +421,7 @@ impl Negotiation {
 
     fn authenticate(&mut self, out: &mut Vec<u8>) -> Result<Progress, Failure> {
         let mechanism = self.mechanism().ok_or_else(|| self.violation("no mechanism"))?;
+        self.chosen = Some(mechanism);
         let message = match (mechanism, &self.credentials) {
             (Mechanism::ScramSha1, Some(own)) => self.begin_scram(Hash::Sha1, &own.clone())?,
             (Mechanism::ScramSha256, Some(own)) => self.begin_scram(Hash::Sha256, &own.clone())?,
@@ -470,8 +476,10 @@ impl Negotiation {
 
     fn finish(&mut self) -> Result<Progress, Failure> {
         let jid = self.jid.take().ok_or_else(|| Failure::violation("bind", "bound to no address"))?;
+        let mechanism = self.chosen.ok_or_else(|| self.violation("bound by nobody"))?;
         Ok(Progress::Bound(Bound {
             jid,
+            mechanism,
             rosterver: self.features.rosterver,
             stream_management: self.features.stream_management,
             client_state: self.features.client_state,

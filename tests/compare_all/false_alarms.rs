@@ -7,7 +7,7 @@ use xmpp_bench::compare::{
 use xmpp_bench::stats::rank::{Scale, ShiftTest};
 
 use crate::noise::{
-    Deviation, SEEDS, Simulated, World, draw, quantile, recorded, recorded_costs, recorded_seconds,
+    Deviation, SEEDS, Simulated, World, draw, quantile, recorded, recorded_seconds, recorded_trials,
     upper_bound,
 };
 use crate::runs::{OPERATION, Values, compared, sides};
@@ -154,7 +154,7 @@ fn found(noise: &[Deviation], slower: f64) -> (usize, usize) {
 
 #[test]
 fn a_tenth_slower_is_found_with_eight_runs_a_side_where_runs_lie_close() {
-    let (both, tried) = found(&recorded_costs("bench-20261124.json", "CPU per 100,000 messages"), 1.1);
+    let (both, tried) = found(&recorded_trials(OPERATION), 1.1);
     println!("a tenth, quiet: {both} of {tried}");
     assert!(both * 10 >= tried * 9, "{both} of {tried}");
 }

@@ -27,22 +27,30 @@ pub fn recorded(folders: &[&str], operation: &str) -> Vec<Deviation> {
     found
 }
 
-/// How repeats of one measurement of processor time lay about their mean: the figures of the file in `results/` whose name begins so, our
-/// own side, three repeats each. Such repeats lie closer than those of a latency: a quiet machine's.
-pub fn recorded_costs(file: &str, figures: &str) -> Vec<Deviation> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("results").join(file);
-    let text = std::fs::read_to_string(path).unwrap();
-    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+/// The deviations of real repeats on a quiet machine: both sides of every comparison in the newest `results/trials-DATE.json`, eight runs
+/// each (`scripts/trials`).
+pub fn recorded_trials(operation: &str) -> Vec<Deviation> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let is_of_trials =
+        |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("trials-");
+    let path = paths.filter(is_of_trials).max().expect("scripts/trials was run once");
+    let file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let mut found = Vec::new();
-    for figure in value["figures"].as_array().unwrap() {
-        let repeats = figure["ours"]["all"].as_array();
-        let Some(repeats) = repeats.filter(|_| figure["name"].as_str().unwrap().starts_with(figures)) else {
-            continue;
-        };
-        let logs: Vec<f64> = repeats.iter().map(|value| value.as_f64().unwrap().ln()).collect();
-        found.extend(about_their_mean(&logs).map(|median| Deviation { median, tail: 0.0 }));
+    for trial in file["trials"].as_array().unwrap() {
+        for side in ["base_runs", "new_runs"] {
+            let off = |figure: &str| -> Vec<f64> {
+                let measure = format!("{operation}.{figure}");
+                let row =
+                    trial["rows"].as_array().unwrap().iter().find(|row| row["measure"] == measure.as_str());
+                let runs = row.unwrap()[side].as_array().unwrap().iter();
+                let logs: Vec<f64> = runs.map(|micros| micros.as_f64().unwrap().ln()).collect();
+                about_their_mean(&logs).collect()
+            };
+            found.extend(deviations_of(off("p50"), off("p99")));
+        }
     }
-    assert!(found.len() >= 9, "{file} has too few repeats of `{figures}`");
+    assert!(found.len() >= 480, "30 comparisons of two sides of eight runs: {}", found.len());
     found
 }
 
@@ -71,9 +79,12 @@ fn deviations(repeats: &[RunResult], operation: &str) -> Vec<Deviation> {
         let logs: Vec<f64> = figures.map(|times| (pick(times).finite().unwrap() as f64).ln()).collect();
         about_their_mean(&logs).collect()
     };
-    let medians = off(|times| times.p50);
-    let both = medians.into_iter().zip(off(|times| times.p99));
-    both.map(|(median, p99)| Deviation { median, tail: p99 - median }).collect()
+    deviations_of(off(|times| times.p50), off(|times| times.p99)).collect()
+}
+
+fn deviations_of(medians: Vec<f64>, p99s: Vec<f64>) -> impl Iterator<Item = Deviation> {
+    let both = medians.into_iter().zip(p99s);
+    both.map(|(median, p99)| Deviation { median, tail: p99 - median })
 }
 
 /// How the medians of neighbouring seconds vary in a real run: the standard deviation of their logarithms, and their lag-1

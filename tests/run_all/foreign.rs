@@ -62,6 +62,11 @@ fn on(server: &str) {
     let mut receiver = receiver;
     assert_eq!(receiver.wait(), 0, "{}", world.text("slixmpp.err"));
 
+    let identity = ended.result.target.identity.as_ref().expect("it says what it is");
+    assert!(identity.name.eq_ignore_ascii_case(server) && !identity.version.is_empty(), "{identity}");
+    let used: Vec<&String> = ended.result.target.mechanisms_used.keys().collect();
+    assert!(used.len() == 1 && used[0].starts_with("SCRAM-SHA-"), "{used:?}");
+
     // Our own session of that user got one copy of each, like everybody else's.
     let ledger = ended.result.ledger.message;
     assert_eq!(ledger.delivered, ledger.expected);

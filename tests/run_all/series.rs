@@ -139,6 +139,8 @@ fn two_sides_take_turns_with_the_same_seeds() {
     let codes: Vec<u8> = results.iter().map(|result| result.exit.code).collect();
     let most_serious = if codes.contains(&7) { 7 } else { 6 };
     assert_eq!(said.code, most_serious, "two pairs are no evidence for a gate: {}", said.out);
+    let note = "note: 2 pairs cannot decide anything about 1 gate; 5 could (--repeat)";
+    assert!(said.err.contains(note), "told before the first run: {}", said.err);
     let again = "\nThe comparison again: xmpp-bench compare ab/a-* --with ab/b-*\n";
     assert!(said.out.contains(again), "{}", said.out);
     // Another series in the same folder would be taken for the same comparison.
@@ -240,4 +242,19 @@ fn a_run_does_not_outlive_its_series() {
     });
     std::thread::sleep(Duration::from_millis(200));
     assert!(!world.path("base-2-seed9.json.journal").exists());
+}
+
+/// What a run finds whose series was killed before it had asked to be told of that.
+#[test]
+fn a_run_whose_series_is_gone_does_not_begin() {
+    let world = World::new(&profile(60));
+    let words = ["run", "profile.toml", "--part", "1/2+60@7", "--out", "base-1-seed8.json"];
+    let ended = std::process::Command::new("true").spawn().unwrap();
+    let gone = ended.id().to_string();
+    Running::new(ended).wait();
+    let child = world.command("series").env("XMPP_BENCH_SERIES", gone).args(words).spawn().unwrap();
+    let said = end(&world, child);
+    assert_eq!(said.code, 130, "{}", said.err);
+    assert!(said.err.contains("the series this run is part of is gone"), "{}", said.err);
+    assert!(!world.path("base-1-seed8.json").exists() && !world.path("base-1-seed8.json.journal").exists());
 }

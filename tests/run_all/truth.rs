@@ -65,6 +65,13 @@ fn the_ledger_is_what_the_server_really_did() {
     assert_eq!(written, series.bytes_out.iter().sum::<u64>());
     assert_eq!(read, series.bytes_in.iter().sum::<u64>());
 
+    // One user asked what the server is, and all told how they logged in.
+    let target = &ended.result.target;
+    let server = target.identity.as_ref().expect("it says what it is");
+    assert_eq!(server.to_string(), format!("xmpp-bench embedded server {}", env!("CARGO_PKG_VERSION")));
+    let logins = ended.result.operations["login"].figures.response_us.count;
+    assert_eq!(target.mechanisms_used.values().sum::<u64>(), logins, "{:?}", target.mechanisms_used);
+
     // Nothing came sooner than it was let go.
     let soonest = ended.result.operations["message.delivery"].figures.response_us.min.unwrap();
     assert!(soonest >= 19_900, "a copy that was held for 20 ms came after {soonest} µs");

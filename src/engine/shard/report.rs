@@ -1,5 +1,7 @@
 //! What a shard hands to the aggregator: once a second, when its log is full, and at turning points.
 
+use std::collections::BTreeMap;
+
 use crate::engine::shard::{Log, Shard};
 use crate::machine::Secured;
 use crate::net::DriverStats;
@@ -8,6 +10,7 @@ use crate::results::Histogram;
 use crate::sample::{LedgerCounts, Place};
 use crate::units::Offset;
 use crate::user::Stanzas;
+use crate::xmpp::{Mechanism, Software};
 
 /// See the module text. Counts are since the run began; the log, lags and turns since the last report.
 #[derive(Debug)]
@@ -38,8 +41,12 @@ pub struct ShardReport {
     pub hopeless_logins: u64,
     /// TLS handshakes done in full, and resumed ones.
     pub handshakes: (u64, u64),
+    /// How often each mechanism was used.
+    pub mechanisms: BTreeMap<Mechanism, u64>,
     /// Facts of one channel's TLS, the first time one is secured.
     pub secured: Option<Box<Secured>>,
+    /// What the server says it is, when it says so.
+    pub software: Option<Box<Software>>,
     /// Stanzas read and written, by phase.
     pub stanzas: Vec<Stanzas>,
     /// What its users saw of their rooms' messages; with the last report only.
@@ -74,6 +81,8 @@ pub(super) enum Occasion {
     Between,
     /// The first channel was secured.
     Secured(Box<Secured>),
+    /// The server said what it is.
+    Named(Box<Software>),
     /// Everything is over.
     Last,
 }
@@ -82,8 +91,13 @@ impl Shard {
     /// Hands everything over. The aggregator may be gone already; then nobody wants it.
     pub(super) fn hand_over(&mut self, at: Offset, occasion: Occasion) {
         let phases = self.run.plan.phases().len();
-        let is_last = matches!(occasion, Occasion::Last);
+        let (is_last, is_tick) = (matches!(occasion, Occasion::Last), matches!(occasion, Occasion::Tick));
         let room_orders = if is_last { self.stays.orders(&self.run) } else { Vec::new() };
+        let (secured, software) = match occasion {
+            Occasion::Secured(secured) => (Some(secured), None),
+            Occasion::Named(software) => (None, Some(software)),
+            Occasion::Tick | Occasion::Between | Occasion::Last => (None, None),
+        };
         let watch = &mut self.watch;
         let _ = self.outlet.send(ShardReport {
             shard: self.number,
@@ -99,11 +113,13 @@ impl Shard {
             logins: watch.logins,
             hopeless_logins: watch.hopeless_logins,
             handshakes: watch.handshakes,
-            ticked: matches!(occasion, Occasion::Tick),
+            mechanisms: watch.mechanisms.clone(),
+            ticked: is_tick,
             finished: is_last,
             stanzas: watch.stanzas.clone(),
             room_orders,
-            secured: if let Occasion::Secured(secured) = occasion { Some(secured) } else { None },
+            secured,
+            software,
             drained: watch.drained,
         });
     }

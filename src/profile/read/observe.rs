@@ -61,8 +61,12 @@ const SELECTOR_MAX: usize = 1_000;
 /// The keys that go with `prometheus`.
 const OF_A_PAGE: [&str; 3] = ["metrics", "cpu", "memory"];
 
-/// Reads one table.
-pub(in crate::profile) fn read(mut keys: Keys<'_>, target: Option<&Target>) -> Result<Observe, Reported> {
+/// Reads one table; `before` are the sources of those before it.
+pub(in crate::profile) fn read(
+    mut keys: Keys<'_>,
+    target: Option<&Target>,
+    before: &[&Observe],
+) -> Result<Observe, Reported> {
     let given: Vec<&str> = ["process", "pid", "prometheus"].into_iter().filter(|key| keys.has(key)).collect();
     if let [first, second, ..] = given[..] {
         let wrong = Wrong::new(format!("and `{first}` exclude each other"));
@@ -75,18 +79,23 @@ pub(in crate::profile) fn read(mut keys: Keys<'_>, target: Option<&Target>) -> R
         let wrong = Wrong::new("is of a page of metrics, and no `prometheus` says which");
         return Err(keys.refuse(key, wrong.help("add prometheus = \"http://HOST:PORT/metrics\"")));
     }
-    match given.first() {
-        Some(&"process") => read_process(&mut keys, target).map(Observe::Process),
-        Some(&"pid") => {
-            let pid: u32 = keys.take("pid")?;
-            Ok(Observe::Process(ObservedProcess::Pid(pid)))
-        }
-        Some(_) => read_scrape(&mut keys).map(|scrape| Observe::Prometheus(Box::new(scrape))),
-        None => {
-            let wrong = Wrong::new("[observe] does not say what is observed");
-            Err(keys.say_of("process", wrong.help("add `process`, `pid` or `prometheus`")))
-        }
+    let Some(&kind) = given.first() else {
+        let wrong = Wrong::new("[observe] does not say what is observed");
+        return Err(keys.say_of("process", wrong.help("add `process`, `pid` or `prometheus`")));
+    };
+    let source = match kind {
+        "process" => Observe::Process(read_process(&mut keys, target)?),
+        "pid" => Observe::Process(ObservedProcess::Pid(keys.take("pid")?)),
+        _ => Observe::Prometheus(Box::new(read_scrape(&mut keys)?)),
+    };
+    if before.iter().any(|other| other.is_same_source(&source)) {
+        let wrong = Wrong::new("is a source that stands above already: what it uses would be counted twice");
+        return Err(keys.refuse(
+            kind,
+            wrong.help("one table for each source; `metrics` takes as many of a page as are wanted"),
+        ));
     }
+    Ok(source)
 }
 
 fn read_process(keys: &mut Keys<'_>, target: Option<&Target>) -> Result<ObservedProcess, Reported> {
@@ -140,6 +149,14 @@ fn read_scrape(keys: &mut Keys<'_>) -> Result<Scrape, Reported> {
             ),
         ));
     }
+    if let Some(memory) = scrape.memory
+        && let Some(unit) = unit_of(&scrape.metrics[memory].metric).filter(|unit| *unit != "bytes")
+    {
+        let metric = &scrape.metrics[memory].metric;
+        let wrong = Wrong::new(format!("must be in bytes, and `{metric}` says that it is in {unit}"));
+        let help = "its name would end in _bytes; list it under `metrics`, where any unit will do";
+        return Err(keys.refuse("memory", wrong.help(help)));
+    }
     Ok(scrape)
 }
 
@@ -147,6 +164,29 @@ fn read_scrape(keys: &mut Keys<'_>) -> Result<Scrape, Reported> {
 fn counts_seconds(name: &str) -> bool {
     let name = ["_total", "_sum"].into_iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
     name == "seconds" || name.ends_with("_seconds") || name.ends_with(":seconds")
+}
+
+/// The unit a metric's name ends in, if it is one memory might be told in. Many names end in none.
+fn unit_of(name: &str) -> Option<&str> {
+    const UNITS: [&str; 14] = [
+        "bytes",
+        "kb",
+        "kib",
+        "kilobytes",
+        "kibibytes",
+        "mb",
+        "mib",
+        "megabytes",
+        "mebibytes",
+        "pages",
+        "words",
+        "percent",
+        "ratio",
+        "seconds",
+    ];
+    let name = name.strip_suffix("_total").unwrap_or(name);
+    let last = name.rsplit(['_', ':']).next()?;
+    UNITS.contains(&last).then_some(last)
 }
 
 fn column_of(scrape: &mut Scrape, selector: Selector) -> usize {

@@ -1,9 +1,9 @@
 //! What was seen of the server beside the load, a line each.
 
 use super::{Window, quantity, window_of};
-use crate::report::observed::growth::{Growth, Step, steps};
 use crate::report::observed::shown_in;
 use crate::report::text::{Page, Tone, bound, clean};
+use crate::results::growth::{Growth, Step, steps};
 use crate::results::{
     Column, ColumnKind, ColumnUnit, CostFigure, MemoryFigure, Observed, ObservedSource, RunResult,
 };

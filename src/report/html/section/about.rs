@@ -93,7 +93,7 @@ fn server(target: &Target) -> String {
         || "does not say".to_owned(),
         |server| {
             let os = server.os.as_ref().map_or_else(String::new, |os| format!(" on {os}"));
-            format!("{} {}{os}", server.name, server.version)
+            format!("{server}{os}")
         },
     )
 }

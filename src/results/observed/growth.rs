@@ -3,7 +3,7 @@
 //! A counter that falls has begun anew, or one of those it adds up has gone. What it grew by in that step nobody can say: the
 //! step is left out, its time too, and it is counted, so that whoever shows a sum can say that it is a least one.
 
-use crate::results::{Column, ObservedSource};
+use super::{Column, ObservedSource};
 
 /// From one reading of a counter to the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
