@@ -30,7 +30,7 @@ use std::collections::BTreeSet;
 
 pub use comparable::{Refusal, Topic};
 pub use end::End;
-pub use foresee::{Foreseen, Planned, foresee};
+pub use foresee::{Foreseen, Planned, PlannedPhase, foresee};
 pub use gate::{GATES_MAX, Gate, GateError, UnknownMeasure};
 use measure::Measure;
 pub use measure::{Sense, Unit};

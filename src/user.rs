@@ -15,6 +15,7 @@ mod session;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use login::negotiation_fault;
@@ -89,8 +90,8 @@ pub struct Surroundings<'a> {
     pub rooms: &'a RoomNames,
     /// Whether it is wanted what the server's roster says.
     pub wants_roster: bool,
-    /// Whether it asks what software the server is, once it is online.
-    pub asks_version: bool,
+    /// Whether anybody has asked yet what software the server is: whoever comes online first does, and asks for all.
+    pub has_asked_version: &'a AtomicBool,
     /// The instant.
     pub now: Offset,
 }
@@ -400,7 +401,7 @@ impl User {
             self.reader.set_strict(Session::is_read_strictly(near.index));
             self.state = State::Online(session);
             out.reports.push(Report::Online);
-            if near.asks_version {
+            if !near.has_asked_version.swap(true, Ordering::Relaxed) {
                 out.stanzas.written += 1;
                 self.write(near.channel, out.wire, |bytes| session::ask_version(bytes, near));
             }

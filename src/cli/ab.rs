@@ -14,7 +14,7 @@ use crate::cli::runs::conduct::{Series, conclude, conduct, prepare_folder};
 use crate::cli::runs::{Planned, RUNS_MAX, Settle, Side, interleaved};
 use crate::cli::{Failure, confirm, load, terminal};
 use crate::clock::WallTime;
-use crate::compare::{self, Gate, Options, Run, Topic};
+use crate::compare::{self, Gate, Options, PlannedPhase, Run, Topic};
 use crate::engine::exit::{self, ExitCode};
 use crate::profile::Profile;
 use crate::sample::LedgerKind;
@@ -130,14 +130,33 @@ fn forewarn(args: &AbArgs, profile: &Profile<Activity>, options: &Options) -> Re
     let mut kinds: Vec<LedgerKind> = operations.iter().filter_map(|operation| operation.ledger).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    let measured = profile.phases.iter().filter(|phase| phase.measure);
-    let phases: Vec<&str> = measured.map(|phase| phase.name.as_str()).collect();
-    let planned = compare::Planned { operations: &names, accounts: &kinds, phases: &phases };
+    let phases = measured_phases(profile);
+    let planned = compare::Planned {
+        operations: &names,
+        accounts: &kinds,
+        phases: &phases,
+        measures_all: profile.phases.iter().all(|phase| phase.measure),
+        observes: !profile.observe.is_empty(),
+        is_embedded: profile.target.uses_loopback(),
+    };
     let foreseen = compare::foresee(planned, options).map_err(|error| Failure::usage(error.to_string()))?;
     if let Some(told) = foreseen.too_few(args.repeat.into()).filter(|_| !args.quiet) {
         terminal::say(&format!("note: {told} (--repeat)"));
     }
     Ok(())
+}
+
+fn measured_phases(profile: &Profile<Activity>) -> Vec<PlannedPhase<'_>> {
+    let comes_back = profile.activities.iter().any(|plan| plan.activity.feature.spec.kind == "churn");
+    let nobody = vec![0; profile.groups.len()];
+    let before = std::iter::once(&nobody).chain(profile.phases.iter().map(|phase| &phase.online));
+    let pairs = before.zip(&profile.phases).filter(|(_, phase)| phase.measure);
+    let mut planned = Vec::new();
+    for (before, phase) in pairs {
+        let grows = phase.online.iter().zip(before).any(|(after, before)| after > before);
+        planned.push(PlannedPhase { name: &phase.name, logs_in: grows || comes_back });
+    }
+    planned
 }
 
 /// Compares the sides and prints what came of it; what speaks for an exit code is returned.

@@ -245,7 +245,7 @@ fn marks(base: &[Run], new: &[Run]) -> Vec<String> {
         (run.verdict == VerdictState::ServerLimited).then(|| "verdict: server-limited".to_owned())
     };
     let mut found: Vec<String> = gathered(&all, limited).collect();
-    let texts: [Mark; 8] = [
+    let texts: [Mark; 7] = [
         ("tool", |run| run.tool.clone()),
         ("kernel", |run| run.host.kernel.clone().unwrap_or_default()),
         ("memory", |run| {
@@ -271,7 +271,6 @@ fn marks(base: &[Run], new: &[Run]) -> Vec<String> {
             };
             run.observed.iter().map(word).collect::<Vec<_>>().join(", ")
         }),
-        ("mechanism", |run| run.target.mechanisms_used.keys().cloned().collect::<Vec<_>>().join(" ")),
     ];
     for (what, read) in texts {
         let first = read(all[0]);
@@ -281,10 +280,24 @@ fn marks(base: &[Run], new: &[Run]) -> Vec<String> {
         };
         found.extend(gathered(&all, say));
     }
+    found.extend(mechanisms(&all));
     found.extend(one_sided(base, new));
     found.extend(seeds(base, new));
     found.extend(order(base, new));
     found
+}
+
+/// How users logged in, where that was written down.
+fn mechanisms(all: &[&Run]) -> Vec<String> {
+    let read = |run: &Run| run.target.mechanisms_used.keys().cloned().collect::<Vec<_>>().join(" ");
+    let Some(first) = all.iter().map(|run| read(run)).find(|text| !text.is_empty()) else {
+        return Vec::new();
+    };
+    let say = |run: &Run| {
+        let own = read(run);
+        (!own.is_empty() && own != first).then(|| format!("mechanism: {own}, not {first}"))
+    };
+    gathered(all, say).collect()
 }
 
 fn or_none(text: &str) -> &str {

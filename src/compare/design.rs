@@ -12,12 +12,8 @@ use crate::stats::rank::Design;
 pub(super) fn choose(base: &[Run], new: &[Run], family: usize, alpha: f64) -> Method {
     let level = alpha / family.max(1) as f64;
     let pairs = pairs(base, new);
-    let paired = Design::Paired { pairs: base.len() };
-    let unpaired = Design::Unpaired { base: base.len(), new: new.len() };
-    let can = |design: Design| design.least_p(true) <= level;
-    let is_paired =
-        pairs.is_some() && (can(paired) || !can(unpaired) && paired.least_p(true) <= unpaired.least_p(true));
-    let design = if is_paired { paired } else { unpaired };
+    let design = design((base.len(), new.len()), pairs.is_some(), level);
+    let is_paired = matches!(design, Design::Paired { .. });
     let needed = |design: fn(usize) -> Design| runs_needed(design, family, alpha, true);
     Method {
         test: if is_paired { TestKind::SignedRank } else { TestKind::MannWhitney },
@@ -28,13 +24,21 @@ pub(super) fn choose(base: &[Run], new: &[Run], family: usize, alpha: f64) -> Me
         family,
         least_p: design.least_p(true),
         needed_p: level,
-        reachable: can(design),
+        reachable: design.least_p(true) <= level,
         runs_needed: RunsNeeded {
             paired: needed(|runs| Design::Paired { pairs: runs }),
             unpaired: needed(|runs| Design::Unpaired { base: runs, new: runs }),
         },
         pairs: pairs.filter(|_| is_paired).unwrap_or_default(),
     }
+}
+
+/// The same of numbers alone. `level` is what the first of the family must reach, two-sided.
+pub(super) fn design((base, new): (usize, usize), has_pairs: bool, level: f64) -> Design {
+    let (paired, unpaired) = (Design::Paired { pairs: base }, Design::Unpaired { base, new });
+    let can = |design: Design| design.least_p(true) <= level;
+    let is_nearer = paired.least_p(true) <= unpaired.least_p(true);
+    if has_pairs && (can(paired) || !can(unpaired) && is_nearer) { paired } else { unpaired }
 }
 
 impl Method {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::end::End;
 use super::judge::{Sides, change, extended};
-use super::measure::{Figure, Measure, Sense, Unit};
+use super::measure::{Figure, Measure, SERVER, Sense, Unit};
 use super::outcome::{GateOutcome, GateState};
 use super::show;
 use crate::results::{Exit, ExitReason, Extended};
@@ -142,7 +142,7 @@ fn resolve_one(
     known: &BTreeSet<Measure>,
     is_planned: &impl Fn(&Measure) -> bool,
 ) -> Result<Resolved, UnknownMeasure> {
-    let wrong = |why: String| UnknownMeasure { gate: gate.text.clone(), why };
+    let wrong = |why: String| UnknownMeasure { gate: gate.text.clone(), why: show::clean(&why) };
     // An account's column is what objectives call it; as a share it is called loss.
     let name = gate
         .measure
@@ -178,6 +178,9 @@ fn resolve_one(
 }
 
 fn advice(name: &str, known: &BTreeSet<Measure>) -> String {
+    if name.starts_with("server.") && known.iter().all(|measure| measure.subject.name != SERVER) {
+        return format!("these runs have no `{name}`: they observe no server ([observe] in the profile)");
+    }
     let names: Vec<String> = known.iter().map(ToString::to_string).collect();
     let near = names.iter().map(|known| (strsim::jaro_winkler(name, known), known));
     let best = near.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
@@ -327,8 +330,11 @@ impl Resolved {
     fn not_measured(&self, sides: &Sides<'_>) -> GateOutcome {
         let lacking = sides.lacking(&self.measure);
         let first = lacking.first().copied().unwrap_or_default();
-        let reason =
-            format!("too few observations, or not measured, in {} of the runs ({first})", lacking.len());
+        let reason = if lacking.len() == sides.base.len() + sides.new.len() {
+            "too few observations, or none, in every run: more runs like these decide nothing".to_owned()
+        } else {
+            format!("too few observations, or not measured, in {} of the runs ({first})", lacking.len())
+        };
         self.without_limits(GateState::NotEnoughEvidence, reason)
     }
 

@@ -1,6 +1,6 @@
 //! Every measure, tested and judged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Options;
 use super::end::End;
@@ -48,8 +48,8 @@ pub(super) fn rows(
                 let held = holm(&[one.p], sides.options.alpha)[0];
                 rows.push(one.row(sides, Family::Exploratory, held));
             }
-            // Its phases are as the whole is.
-            Remark::Dull if measure.subject.phase.is_some() => {}
+            // Its phases are as the whole is, where that is dull as well.
+            Remark::Dull if is_part_of_dull(sides, measure) => {}
             Remark::Dull => unremarkable.alike.push(measure.to_string()),
             Remark::Unsupported => unremarkable.unsupported.push(measure.to_string()),
         }
@@ -57,14 +57,19 @@ pub(super) fn rows(
     (rows, unremarkable)
 }
 
+fn is_part_of_dull(sides: &Sides<'_>, measure: &Measure) -> bool {
+    let whole = Measure::new(&measure.subject.name, measure.figure);
+    measure.subject.phase.is_some() && matches!(remark(sides, &whole), Remark::Dull)
+}
+
 /// What has a row, phases in the order they have in the first run.
 fn shown<'a>(sides: &Sides<'_>, known: &'a BTreeSet<Measure>) -> Vec<&'a Measure> {
     let most = sides.all().map(|run| run.phases.len()).max().unwrap_or(0);
     let mut shown: Vec<&Measure> = known.iter().filter(|measure| measure.is_shown(most)).collect();
-    let place = |phase: &String| sides.base[0].phases.iter().position(|one| one == phase);
+    let places: BTreeMap<&String, usize> = sides.base[0].phases.iter().zip(0..).collect();
     // Stable: what is over all phases comes first, and within a phase the order stays.
     shown.sort_by_key(|measure| {
-        measure.subject.phase.as_ref().map(|phase| place(phase).unwrap_or(usize::MAX))
+        measure.subject.phase.as_ref().map(|phase| places.get(phase).copied().unwrap_or(usize::MAX))
     });
     shown
 }

@@ -43,9 +43,6 @@ pub struct Run {
     seconds: BTreeMap<Subject, Seconds>,
 }
 
-/// What every run does, whatever its profile plans.
-const LOGIN: &str = "login";
-
 /// A measure, and its value where there are enough observations for one.
 type Found = (Measure, Option<f64>);
 
@@ -88,7 +85,7 @@ impl Run {
             profile: result.profile.clone(),
             host: result.host.clone(),
             target: result.target.clone(),
-            phases: measured(result).map(|phase| phase.name.clone()).collect(),
+            phases: told_apart(result).map(|phase| phase.name.clone()).collect(),
             values,
             unsupported,
             seconds: seconds(result),
@@ -107,11 +104,12 @@ impl Run {
     /// Whether its profile asks for it, whether or not anything came of it.
     pub(super) fn plans(&self, measure: &Measure) -> bool {
         let Subject { phase, name } = &measure.subject;
-        let is_planned = |name: &str| name == LOGIN || self.planned().any(|one| one == name);
-        let is_known = if Figure::OF_ACCOUNTS.contains(&measure.figure) {
-            is_planned(&format!("{name}.delivery"))
-        } else {
-            Figure::OF_OPERATIONS.contains(&measure.figure) && is_planned(name)
+        let is_planned = |name: &str| self.planned().any(|one| one == name);
+        let is_known = match measure.figure {
+            figure if Figure::OF_ACCOUNTS.contains(&figure) => is_planned(&format!("{name}.delivery")),
+            figure if Figure::OF_OPERATIONS.contains(&figure) => is_planned(name),
+            // Of the server, which may have been there and could not be read.
+            _ => name == SERVER && phase.is_none() && !self.observed.is_empty(),
         };
         is_known && phase.as_ref().is_none_or(|phase| self.phases.contains(phase))
     }
@@ -151,15 +149,15 @@ fn endings(result: &RunResult) -> Vec<String> {
 
 fn measures(result: &RunResult) -> (BTreeMap<Measure, f64>, Vec<Measure>) {
     let mut found = Vec::new();
-    for (name, operation) in whole_operations(&result.operations) {
+    for (name, operation) in whole_operations(result, &result.operations) {
         found.extend(of_operation(result, &Subject::whole(name), operation));
     }
     for kind in LedgerKind::ALL {
         let accounts = measured(result).map(|phase| phase.ledger.of(kind));
         found.extend(of_accounts(&Subject::whole(kind.as_str()), accounts));
     }
-    for phase in measured(result) {
-        for (name, operation) in whole_operations(&phase.operations) {
+    for phase in told_apart(result) {
+        for (name, operation) in whole_operations(result, &phase.operations) {
             found.extend(of_operation(result, &Subject::within(&phase.name, name), operation));
         }
         for kind in LedgerKind::ALL {
@@ -183,6 +181,17 @@ fn measures(result: &RunResult) -> (BTreeMap<Measure, f64>, Vec<Measure>) {
     let unsupported =
         found.iter().filter(|(_, value)| value.is_none()).map(|(measure, _)| measure.clone()).collect();
     (found.into_iter().filter_map(|(measure, value)| Some((measure, value?))).collect(), unsupported)
+}
+
+/// More measured phases than this are not told apart.
+const PHASES_MAX: usize = 200;
+
+/// The measured phases that have measures of their own: those a gate could name (`results/README.md`), unless they are too many.
+fn told_apart(result: &RunResult) -> impl Iterator<Item = &Phase> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let all: Vec<&Phase> = measured(result).filter(|phase| phase.name.chars().all(is_plain)).collect();
+    let are_few = all.len() <= PHASES_MAX;
+    all.into_iter().filter(move |_| are_few)
 }
 
 fn measured(result: &RunResult) -> impl Iterator<Item = &Phase> + Clone {
@@ -217,10 +226,15 @@ fn of_accounts<'a>(
     measures.filter_map(share).collect()
 }
 
-/// Operations but for the steps of others (`login.tls` is a step of `login`).
-fn whole_operations(operations: &BTreeMap<String, Operation>) -> impl Iterator<Item = (&String, &Operation)> {
-    let is_step = |name: &str| name.rsplit_once('.').is_some_and(|(whole, _)| operations.contains_key(whole));
-    operations.iter().filter(move |(name, _)| !is_step(name))
+/// Some of a run's operations, without the steps of others (`login.tls` is a step of `login`). A phase may have steps of logins
+/// that began before it.
+fn whole_operations<'a>(
+    result: &'a RunResult,
+    some: &'a BTreeMap<String, Operation>,
+) -> impl Iterator<Item = (&'a String, &'a Operation)> {
+    let is_step =
+        |name: &str| name.rsplit_once('.').is_some_and(|(whole, _)| result.operations.contains_key(whole));
+    some.iter().filter(move |(name, _)| !is_step(name))
 }
 
 fn is_measured(result: &RunResult, phases: &[String]) -> bool {
@@ -257,10 +271,10 @@ fn windows(result: &RunResult, phases: &[String]) -> Vec<(usize, usize)> {
 }
 
 fn seconds(result: &RunResult) -> BTreeMap<Subject, Seconds> {
-    let whole = whole_operations(&result.operations).map(|(name, one)| (Subject::whole(name), one));
+    let whole = whole_operations(result, &result.operations).map(|(name, one)| (Subject::whole(name), one));
     let mut all: Vec<(Subject, &Operation)> = whole.collect();
-    for phase in measured(result) {
-        let operations = whole_operations(&phase.operations);
+    for phase in told_apart(result) {
+        let operations = whole_operations(result, &phase.operations);
         all.extend(operations.map(|(name, one)| (Subject::within(&phase.name, name), one)));
     }
     let of = |(subject, operation): (Subject, &Operation)| {

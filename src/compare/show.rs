@@ -4,6 +4,7 @@ use super::end::End;
 use super::measure::Unit;
 use super::outcome::{Interval, Judgement, Row};
 use crate::results::Extended;
+pub(super) use crate::units::clean;
 use crate::units::{ByteCount, Rate, show_change, show_micros, show_percent, show_points};
 
 /// What stands for a time that never ended.
@@ -102,12 +103,6 @@ pub(super) fn judgement(row: &Row, is_primary: bool) -> &'static str {
         (Judgement::NoDifferenceShown, _) => "none shown",
         (Judgement::CannotSay, _) => "cannot say",
     }
-}
-
-/// What a file or a peer said, on one line and without what could move a terminal's cursor or turn its text around.
-pub(super) fn clean(text: &str) -> String {
-    let is_hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    text.chars().map(|c| if c.is_control() || is_hidden(c) { ' ' } else { c }).collect()
 }
 
 /// Files in few words: all of a few, else the first and the last.

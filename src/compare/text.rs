@@ -269,11 +269,8 @@ pub(super) fn split(measure: &str) -> (&str, &str) {
 }
 
 fn side(group: &Group) -> String {
-    let servers = if group.servers.is_empty() {
-        "a server that does not say what it is".to_owned()
-    } else {
-        group.servers.join(", ")
-    };
+    let servers =
+        if group.servers.is_empty() { "unknown software".to_owned() } else { group.servers.join(", ") };
     format!(
         "{} at {} ({})",
         show::clean(&servers),

@@ -100,9 +100,17 @@ impl Observer {
         Ok(observer)
     }
 
-    /// The sources and their columns.
+    /// The sources and their columns, each under a name of its own: two of one page are told apart by a number.
     pub fn layouts(&self) -> Vec<SourceLayout> {
-        self.sources.iter().map(|source| source.layout()).collect()
+        let mut layouts: Vec<SourceLayout> = self.sources.iter().map(|source| source.layout()).collect();
+        let names: Vec<String> = layouts.iter().map(|layout| layout.name.clone()).collect();
+        for (index, layout) in layouts.iter_mut().enumerate() {
+            let before = names[..index].iter().filter(|name| **name == layout.name).count();
+            if before > 0 {
+                layout.name += &format!(" ({})", before + 1);
+            }
+        }
+        layouts
     }
 
     /// Begins to look, from the epoch on.

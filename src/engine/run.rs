@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::activity::{self, Activity, Behaviour};
@@ -61,6 +62,8 @@ pub struct Run {
     group_starts: Vec<u32>,
     /// Login ceilings, by group.
     pub login_rates: Vec<Option<f64>>,
+    /// Whether a user has asked what software the server is.
+    pub has_asked_version: AtomicBool,
     /// Where users connect to, round robin.
     pub targets: Vec<(SocketAddr, Transport)>,
     /// What users log in with.
@@ -172,6 +175,7 @@ impl Run {
         let rooms = room_sets(&plan, profile.activities.len(), &operations);
         let activities = planned_activities(&profile, &operations, &rooms);
         Self {
+            has_asked_version: AtomicBool::new(false),
             room_names: room_names(number, &profile, &rooms),
             needs_subscriptions: activities.iter().any(|one| one.broadcasts == Some(LedgerKind::Presence)),
             rooms,

@@ -208,6 +208,8 @@ struct Watch {
     handshakes: (u64, u64),
     /// How often each was used.
     mechanisms: BTreeMap<Mechanism, u64>,
+    /// The server said what it is.
+    is_named: bool,
     /// By the phase in which they were read or written.
     stanzas: Vec<Stanzas>,
     drained: bool,
@@ -225,6 +227,7 @@ impl Watch {
             hopeless_logins: 0,
             handshakes: (0, 0),
             mechanisms: BTreeMap::new(),
+            is_named: false,
             stanzas: vec![Stanzas::default(); phases],
             drained: false,
         }
@@ -297,8 +300,7 @@ impl Shard {
             names: &run.names,
             rooms: &run.room_names,
             wants_roster: run.needs_subscriptions,
-            // One asks for all: the first of the whole run to be online, as near as that can be told.
-            asks_version: self.number == 0 && self.watch.logins.0 == 0,
+            has_asked_version: &run.has_asked_version,
             now,
         };
         let mut reports = std::mem::take(&mut self.reports);
@@ -327,7 +329,7 @@ impl Shard {
             Report::Key { cached: false } => self.watch.keys.1 += 1,
             Report::Secured(secured) => self.note_secured(now, secured),
             Report::Authenticated(mechanism) => *self.watch.mechanisms.entry(mechanism).or_default() += 1,
-            Report::Software(software) => self.hand_over(now, Occasion::Named(software)),
+            Report::Software(software) => self.note_software(now, software),
             Report::Subscribers(jids) => self.compare_roster(user, &jids),
             Report::Room(place, event) => self.heed_room(now, user, place, event, out),
             Report::Online => {

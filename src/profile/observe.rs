@@ -43,17 +43,26 @@ pub struct Scrape {
 }
 
 impl Observe {
-    /// Whether both are read from the same place, whatever is kept of it.
+    /// Whether both are the same, so that what is used would be counted twice. Two servers may be on one page.
     pub(super) fn is_same_source(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Process(own), Self::Process(theirs)) => own == theirs,
-            (Self::Prometheus(own), Self::Prometheus(theirs)) => own.url() == theirs.url(),
+            (Self::Prometheus(own), Self::Prometheus(theirs)) => own.is_same(theirs),
             _ => false,
         }
     }
 }
 
 impl Scrape {
+    fn is_same(&self, other: &Self) -> bool {
+        let roles =
+            |one: &Self| [one.cpu, one.memory].map(|role| role.map(|index| one.metrics[index].clone()));
+        let (own, theirs) = (roles(self), roles(other));
+        let counts_the_same = own.iter().zip(&theirs).any(|(own, theirs)| own.is_some() && own == theirs);
+        let counts_nothing = own.iter().chain(&theirs).all(Option::is_none);
+        self.url() == other.url() && (counts_the_same || counts_nothing)
+    }
+
     /// The address as a person writes it.
     pub fn url(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };

@@ -2,6 +2,8 @@
 
 use comfy_table::Table;
 
+pub(super) use crate::units::clean;
+
 /// How a page is to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
@@ -141,9 +143,4 @@ const BOUND_SPACE: char = '\u{a0}';
 /// A text that stays on one line: a number and its unit.
 pub(super) fn bound(text: &str) -> String {
     text.replace(' ', &BOUND_SPACE.to_string())
-}
-
-/// What a file or a peer said, without what could move a terminal's cursor.
-pub(super) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

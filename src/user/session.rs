@@ -7,7 +7,7 @@
 use crate::sample::{Arrive, ErrorClass, Fault, Instants, Note, Place, Sample, Token, TokenKind, UserIndex};
 use crate::units::Offset;
 use crate::user::{Report, Said, Surroundings};
-use crate::xmpp::{Element, ElementKind, Jid, Software, namespaces, version, write};
+use crate::xmpp::{Element, ElementKind, Jid, Software, jid, namespaces, version, write};
 
 /// Of how many sessions one is read strictly to its end; all are until they are online.
 pub const STRICT_SHARE: u32 = 64;
@@ -204,7 +204,8 @@ fn handle_iq(element: &Element<'_>, near: &Surroundings<'_>, out: &mut Said<'_>)
             0
         }
         (Some("result"), None) if id.as_deref() == Some(VERSION_ID) => {
-            let is_servers = element.from().is_none_or(|from| *from == *near.group.client.domain);
+            let is_servers =
+                element.from().is_none_or(|from| jid::same_account(&from, &near.group.client.domain));
             let software = is_servers.then(|| Software::of(element)).flatten();
             out.reports.extend(software.map(|it| Report::Software(Box::new(it))));
             0

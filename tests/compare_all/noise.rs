@@ -27,9 +27,9 @@ pub fn recorded(folders: &[&str], operation: &str) -> Vec<Deviation> {
     found
 }
 
-/// The deviations of real repeats on a quiet machine: both sides of every comparison in the newest `results/trials-DATE.json`, eight runs
-/// each (`scripts/trials`).
-pub fn recorded_trials(operation: &str) -> Vec<Deviation> {
+/// The deviations of real repeats on a quiet machine: both sides of every comparison of a kind in the newest `results/trials-DATE.json`,
+/// eight runs each (`scripts/trials`).
+pub fn recorded_trials(kind: &str, operation: &str) -> Vec<Deviation> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let is_of_trials =
@@ -37,7 +37,7 @@ pub fn recorded_trials(operation: &str) -> Vec<Deviation> {
     let path = paths.filter(is_of_trials).max().expect("scripts/trials was run once");
     let file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let mut found = Vec::new();
-    for trial in file["trials"].as_array().unwrap() {
+    for trial in file["trials"].as_array().unwrap().iter().filter(|trial| trial["kind"] == kind) {
         for side in ["base_runs", "new_runs"] {
             let off = |figure: &str| -> Vec<f64> {
                 let measure = format!("{operation}.{figure}");
@@ -50,7 +50,7 @@ pub fn recorded_trials(operation: &str) -> Vec<Deviation> {
             found.extend(deviations_of(off("p50"), off("p99")));
         }
     }
-    assert!(found.len() >= 480, "30 comparisons of two sides of eight runs: {}", found.len());
+    assert!(found.len() >= 160, "ten comparisons of two sides of eight runs: {}", found.len());
     found
 }
 

@@ -117,6 +117,23 @@ fn every_login_and_every_ping_is_accounted_for() {
 }
 
 #[test]
+fn what_the_server_is_is_asked_once_and_heard_once() {
+    let mut world = World::new(&profile_with(ACTIVITIES), |_| ());
+    world.run_until(Offset::from_secs_f64(8.0));
+    let names = |world: &World| world.software.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+    assert_eq!((world.questions, names(&world)), (1, vec!["xmpp-bench embedded server".to_owned()]));
+    // A server that says it again and again, to anybody, has said it.
+    for number in 0..1_000 {
+        let query = format!("<query xmlns='jabber:iq:version'><name>{number}</name></query>");
+        world.say_to(number % 40, &format!("<iq type='result' id='version' from='localhost'>{query}</iq>"));
+    }
+    world.run_until(Offset::from_secs_f64(36.0));
+    assert_eq!((world.questions, world.software.len()), (1, 1));
+    let counts = world.finish(Duration::from_secs(5));
+    assert!(counts.expected > 5_000 && counts.delivered == counts.expected, "{counts:?}");
+}
+
+#[test]
 fn the_ledger_equals_the_truth_and_so_does_every_percentile() {
     let faults = "delay=5ms,loss=1%,duplicate=0.5%,reorder=1%";
     let (world, counts) = run(faults);

@@ -25,6 +25,7 @@ use xmpp_bench::sample::{Fault, LedgerCounts, LedgerKind, OperationId, Outcome, 
 use xmpp_bench::server::truth::Line;
 use xmpp_bench::server::{Population, Server, ServerOptions};
 use xmpp_bench::units::Offset;
+use xmpp_bench::xmpp::Software;
 
 /// One way.
 pub const LATENCY: Duration = Duration::from_micros(100);
@@ -43,6 +44,9 @@ pub struct World {
     reports: Receiver<ShardReport>,
     pub samples: Vec<Sample>,
     pub faults: Vec<Fault>,
+    /// How often users asked what the server is, and every time a report said so.
+    pub questions: usize,
+    pub software: Vec<Software>,
     pub last: Option<ShardReport>,
     pub truth: Vec<Line>,
     keys: HashMap<Vec<u8>, Vec<u8>>,
@@ -126,6 +130,8 @@ impl World {
             reports,
             samples: Vec::new(),
             faults: Vec::new(),
+            questions: 0,
+            software: Vec::new(),
             last: None,
             truth: Vec::new(),
             keys: HashMap::new(),
@@ -253,6 +259,7 @@ impl World {
         while let Ok(report) = self.reports.try_recv() {
             self.samples.extend_from_slice(&report.log.samples);
             self.faults.extend_from_slice(&report.log.faults);
+            self.software.extend(report.software.iter().map(|software| (**software).clone()));
             let drained = self.last.as_ref().is_some_and(|last| last.drained);
             self.last = Some(ShardReport { drained: report.drained || drained, ..report });
         }
@@ -267,6 +274,10 @@ impl World {
                     let written = self.links.written.entry((side, channel.0)).or_default();
                     *written += bytes.len() as u64;
                     sent.push((channel, *written));
+                    let asks = b"jabber:iq:version";
+                    let is_question =
+                        side == Side::Users && bytes.windows(asks.len()).any(|part| part == asks);
+                    self.questions += usize::from(is_question);
                     let closes = bytes.ends_with(b"</stream:stream>");
                     let is_withheld = side == Side::Server && (self.is_mute || self.never_closes && closes);
                     if let Some(other) = self.links.other(side, channel.0).filter(|_| !is_withheld) {

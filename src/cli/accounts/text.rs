@@ -8,7 +8,7 @@ use crate::accounts::tally::FaultCount;
 use crate::report::advice;
 use crate::results::Exit;
 use crate::sample::Fault;
-use crate::units::show_count;
+use crate::units::{clean, show_count};
 
 pub(super) fn created(done: &Created, notes: &[String]) -> String {
     let mut page = Page::default();
@@ -142,9 +142,4 @@ impl Page {
     fn line(&mut self, text: &str) {
         self.0 += &format!("{text}\n");
     }
-}
-
-/// What a peer said, without what could move a terminal's cursor.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

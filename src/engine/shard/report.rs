@@ -124,6 +124,13 @@ impl Shard {
         });
     }
 
+    /// Once: a server that goes on saying it, asked or not, has said it.
+    pub(super) fn note_software(&mut self, at: Offset, software: Box<Software>) {
+        if !std::mem::replace(&mut self.watch.is_named, true) {
+            self.hand_over(at, Occasion::Named(software));
+        }
+    }
+
     pub(super) fn note_secured(&mut self, at: Offset, secured: Box<Secured>) {
         let first = self.watch.handshakes == (0, 0);
         self.watch.handshakes.0 += u64::from(!secured.resumed);

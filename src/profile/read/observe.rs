@@ -45,7 +45,7 @@ pub const OBSERVE_KEYS: &[KeySpec] = &[
         name: "memory",
         shape: Shape::Text,
         presence: Presence::Optional,
-        doc: "the metric of that page that is the server's memory in bytes",
+        doc: "the metric of that page that is the server's memory in bytes; a name that says another unit is an error",
     },
 ];
 
@@ -167,17 +167,24 @@ fn counts_seconds(name: &str) -> bool {
 }
 
 /// The unit a metric's name ends in, if it is one memory might be told in. Many names end in none.
-fn unit_of(name: &str) -> Option<&str> {
-    const UNITS: [&str; 14] = [
+fn unit_of(name: &str) -> Option<&'static str> {
+    const UNITS: [&str; 21] = [
         "bytes",
         "kb",
         "kib",
+        "kbytes",
         "kilobytes",
         "kibibytes",
         "mb",
         "mib",
+        "mbytes",
         "megabytes",
         "mebibytes",
+        "gb",
+        "gib",
+        "gbytes",
+        "gigabytes",
+        "gibibytes",
         "pages",
         "words",
         "percent",
@@ -186,7 +193,7 @@ fn unit_of(name: &str) -> Option<&str> {
     ];
     let name = name.strip_suffix("_total").unwrap_or(name);
     let last = name.rsplit(['_', ':']).next()?;
-    UNITS.contains(&last).then_some(last)
+    UNITS.iter().find(|unit| unit.eq_ignore_ascii_case(last)).copied()
 }
 
 fn column_of(scrape: &mut Scrape, selector: Selector) -> usize {
