@@ -29,8 +29,9 @@ mod within;
 use std::collections::BTreeSet;
 
 pub use comparable::{Refusal, Topic};
+use design::Claims;
 pub use end::End;
-pub use foresee::{Foreseen, Planned, PlannedPhase, foresee};
+pub use foresee::{Foreseen, Planned, PlannedServer, foresee};
 pub use gate::{GATES_MAX, Gate, GateError, UnknownMeasure};
 use measure::Measure;
 pub use measure::{Sense, Unit};
@@ -101,7 +102,9 @@ pub fn compare(base: &[Run], new: &[Run], options: &Options) -> Result<Compariso
     let is_planned = |measure: &Measure| base.iter().chain(new).any(|run| run.plans(measure));
     let gates = gate::resolve(&options.gates, &known, is_planned)?;
     let primary = measure::primary(&gates, base.iter().chain(new));
-    let method = design::choose(base, new, primary.len(), options.alpha);
+    let tested = gates.iter().filter(|gate| gate.is_tested()).count();
+    let claims = Claims { primary: primary.len(), gates: tested, alpha: options.alpha };
+    let method = design::choose(base, new, claims);
     let sides = judge::Sides { base, new, method: &method, options, drawn: &within::Drawn::default() };
     let (rows, unremarkable) = judge::rows(&sides, &primary, &known);
     let gates = gate::outcomes(&sides, &gates);

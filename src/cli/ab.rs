@@ -14,9 +14,9 @@ use crate::cli::runs::conduct::{Series, conclude, conduct, prepare_folder};
 use crate::cli::runs::{Planned, RUNS_MAX, Settle, Side, interleaved};
 use crate::cli::{Failure, confirm, load, terminal};
 use crate::clock::WallTime;
-use crate::compare::{self, Gate, Options, PlannedPhase, Run, Topic};
+use crate::compare::{self, Gate, Options, PlannedServer, Run, Topic};
 use crate::engine::exit::{self, ExitCode};
-use crate::profile::Profile;
+use crate::profile::{Observe, Profile};
 use crate::sample::LedgerKind;
 use crate::units::Offset;
 
@@ -92,7 +92,7 @@ pub(super) fn run(args: &AbArgs) -> Result<u8, Failure> {
     let options = options(args)?;
     let sides = [side(args, Side::A)?, side(args, Side::B)?];
     let profiles = [load_side(&sides[0])?, load_side(&sides[1])?];
-    forewarn(args, &profiles[0], &options)?;
+    forewarn(args, &profiles, &options)?;
     let runs = 2 * u32::from(args.repeat);
     confirm::confirm_runs(&[&profiles[0], &profiles[1]], runs, args.yes)?;
     let now = WallTime::now();
@@ -124,20 +124,21 @@ pub(super) fn run(args: &AbArgs) -> Result<u8, Failure> {
 }
 
 /// What hours of runs would end in, told before the first.
-fn forewarn(args: &AbArgs, profile: &Profile<Activity>, options: &Options) -> Result<(), Failure> {
+fn forewarn(args: &AbArgs, profiles: &[Arc<Profile<Activity>>; 2], options: &Options) -> Result<(), Failure> {
+    // What is asked for is the same on both sides.
+    let profile = &profiles[0];
     let operations = activity::operations(profile.activities.iter().map(|plan| &plan.activity));
     let names: Vec<&str> = operations.iter().map(|operation| operation.name).collect();
     let mut kinds: Vec<LedgerKind> = operations.iter().filter_map(|operation| operation.ledger).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    let phases = measured_phases(profile);
+    let measured = profile.phases.iter().filter(|phase| phase.measure);
+    let phases: Vec<&str> = measured.map(|phase| phase.name.as_str()).collect();
     let planned = compare::Planned {
         operations: &names,
         accounts: &kinds,
         phases: &phases,
-        measures_all: profile.phases.iter().all(|phase| phase.measure),
-        observes: !profile.observe.is_empty(),
-        is_embedded: profile.target.uses_loopback(),
+        server: known_of_servers(profiles),
     };
     let foreseen = compare::foresee(planned, options).map_err(|error| Failure::usage(error.to_string()))?;
     if let Some(told) = foreseen.too_few(args.repeat.into()).filter(|_| !args.quiet) {
@@ -146,17 +147,14 @@ fn forewarn(args: &AbArgs, profile: &Profile<Activity>, options: &Options) -> Re
     Ok(())
 }
 
-fn measured_phases(profile: &Profile<Activity>) -> Vec<PlannedPhase<'_>> {
-    let comes_back = profile.activities.iter().any(|plan| plan.activity.feature.spec.kind == "churn");
-    let nobody = vec![0; profile.groups.len()];
-    let before = std::iter::once(&nobody).chain(profile.phases.iter().map(|phase| &phase.online));
-    let pairs = before.zip(&profile.phases).filter(|(_, phase)| phase.measure);
-    let mut planned = Vec::new();
-    for (before, phase) in pairs {
-        let grows = phase.online.iter().zip(before).any(|(after, before)| after > before);
-        planned.push(PlannedPhase { name: &phase.name, logs_in: grows || comes_back });
+/// What both sides will know of their servers.
+fn known_of_servers(profiles: &[Arc<Profile<Activity>>; 2]) -> PlannedServer {
+    let both = |knows: fn(&Profile<Activity>) -> bool| profiles.iter().all(|profile| knows(profile));
+    PlannedServer {
+        cpu: both(|profile| profile.target.uses_loopback() || profile.observe.iter().any(Observe::knows_cpu)),
+        observed_cpu: both(|profile| profile.observe.iter().any(Observe::knows_cpu)),
+        memory: both(|profile| profile.observe.iter().any(Observe::knows_memory)),
     }
-    planned
 }
 
 /// Compares the sides and prints what came of it; what speaks for an exit code is returned.

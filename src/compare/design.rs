@@ -9,10 +9,11 @@ use crate::stats::rank::Design;
 
 /// Pairs by seed where every seed stands on both sides and signed ranks can carry the corrected family; else without pairs
 /// where that can; else the one that comes nearest, which then can claim nothing.
-pub(super) fn choose(base: &[Run], new: &[Run], family: usize, alpha: f64) -> Method {
+pub(super) fn choose(base: &[Run], new: &[Run], claims: Claims) -> Method {
+    let Claims { primary: family, alpha, .. } = claims;
     let level = alpha / family.max(1) as f64;
     let pairs = pairs(base, new);
-    let design = design((base.len(), new.len()), pairs.is_some(), level);
+    let design = claims.design((base.len(), new.len()), pairs.is_some());
     let is_paired = matches!(design, Design::Paired { .. });
     let needed = |design: fn(usize) -> Design| runs_needed(design, family, alpha, true);
     Method {
@@ -33,12 +34,45 @@ pub(super) fn choose(base: &[Run], new: &[Run], family: usize, alpha: f64) -> Me
     }
 }
 
-/// The same of numbers alone. `level` is what the first of the family must reach, two-sided.
-pub(super) fn design((base, new): (usize, usize), has_pairs: bool, level: f64) -> Design {
-    let (paired, unpaired) = (Design::Paired { pairs: base }, Design::Unpaired { base, new });
-    let can = |design: Design| design.least_p(true) <= level;
-    let is_nearer = paired.least_p(true) <= unpaired.least_p(true);
-    if has_pairs && (can(paired) || !can(unpaired) && is_nearer) { paired } else { unpaired }
+/// What a comparison is to decide.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claims {
+    /// Primary measures, two-sided, held to alpha together.
+    pub(super) primary: usize,
+    /// Gates that take a test, one-sided, held to alpha together.
+    pub(super) gates: usize,
+    /// The chance of a false alarm among either.
+    pub(super) alpha: f64,
+}
+
+impl Claims {
+    /// The design for so many runs a side, by their numbers alone.
+    pub(super) fn design(self, (base, new): (usize, usize), has_pairs: bool) -> Design {
+        let (paired, unpaired) = (Design::Paired { pairs: base }, Design::Unpaired { base, new });
+        let is_nearer = paired.least_p(true) <= unpaired.least_p(true);
+        if has_pairs && (self.can_all(paired) || !self.can_all(unpaired) && is_nearer) {
+            paired
+        } else {
+            unpaired
+        }
+    }
+
+    /// Whether a design could decide anything: a gate where there are any, else a primary measure.
+    pub(super) fn can(self, design: Design) -> bool {
+        if self.gates > 0 { self.can_gates(design) } else { self.can_primary(design) }
+    }
+
+    fn can_all(self, design: Design) -> bool {
+        self.can_primary(design) && (self.gates == 0 || self.can_gates(design))
+    }
+
+    fn can_primary(self, design: Design) -> bool {
+        design.least_p(true) <= self.alpha / self.primary.max(1) as f64
+    }
+
+    fn can_gates(self, design: Design) -> bool {
+        design.least_p(false) <= self.alpha / self.gates as f64
+    }
 }
 
 impl Method {

@@ -4,63 +4,69 @@
 
 use std::collections::BTreeSet;
 
+use super::Options;
+use super::design::Claims;
 use super::gate::{self, UnknownMeasure};
 use super::measure::{Figure, GENERATOR, Measure, SERVER, Subject};
+use super::run::PHASES_MAX;
 use super::text::counted;
-use super::{Options, design};
 use crate::sample::LedgerKind;
-use crate::stats::family::runs_needed;
 
 /// What is known beforehand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Foreseen {
     /// How many measures or gates share the chance of a false alarm.
     pub family: usize,
     /// Whether they are gates.
     pub is_gated: bool,
-    /// The fewest pairs of runs by which any of them could be decided.
-    pub pairs_needed: usize,
+    claims: Claims,
 }
 
 impl Foreseen {
+    /// Whether so many pairs of runs could decide anything.
+    pub fn can_decide(&self, pairs: usize) -> bool {
+        self.claims.can(self.claims.design((pairs, pairs), true))
+    }
+
     /// Says so if this many pairs decide nothing, whatever they measure.
     pub fn too_few(&self, pairs: usize) -> Option<String> {
         let what = if self.is_gated { "gate" } else { "primary measure" };
-        (pairs < self.pairs_needed).then(|| {
+        let needed = (pairs..=RUNS_MAX).find(|&pairs| self.can_decide(pairs)).unwrap_or(RUNS_MAX);
+        (needed > pairs).then(|| {
             format!(
-                "{} cannot decide anything about {}; {} could",
+                "{} cannot decide anything about {}; {needed} could",
                 counted(pairs, "pair"),
-                counted(self.family, what),
-                self.pairs_needed
+                counted(self.family, what)
             )
         })
     }
 }
 
+/// More runs a side than this are not thought about.
+const RUNS_MAX: usize = 1_000;
+
 /// What runs will measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Planned<'a> {
-    /// The operations.
+    /// The operations, whether or not they will happen in every phase.
     pub operations: &'a [&'a str],
     /// The accounts that will be kept.
     pub accounts: &'a [LedgerKind],
     /// The measured phases.
-    pub phases: &'a [PlannedPhase<'a>],
-    /// Whether every phase is measured: without that logins have no rate.
-    pub measures_all: bool,
-    /// Whether the server is observed, and all that is known of it.
-    pub observes: bool,
-    /// Whether it is the embedded one, whose processor time is known.
-    pub is_embedded: bool,
+    pub phases: &'a [&'a str],
+    /// What will be known of the server.
+    pub server: PlannedServer,
 }
 
-/// A measured phase.
-#[derive(Clone, Copy, Debug)]
-pub struct PlannedPhase<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Whether anybody logs in in it.
-    pub logs_in: bool,
+/// What will be known of the server, on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedServer {
+    /// The processor time of all of it.
+    pub cpu: bool,
+    /// That by a source of `[observe]`, second by second, so that it can be told what load costs.
+    pub observed_cpu: bool,
+    /// Its memory.
+    pub memory: bool,
 }
 
 /// Of a comparison of such runs.
@@ -70,10 +76,9 @@ pub fn foresee(planned: Planned<'_>, options: &Options) -> Result<Foreseen, Unkn
     let measures: BTreeSet<&Measure> = tested.clone().map(|gate| &gate.measure).collect();
     let is_gated = !measures.is_empty();
     // Without gates: median and p99, and an account or errors.
-    let plain = 2 + planned.accounts.len().max(1);
-    let (primary, family) = if is_gated { (measures.len(), tested.count()) } else { (plain, plain) };
-    let design = |pairs| design::design((pairs, pairs), true, options.alpha / primary as f64);
-    Ok(Foreseen { family, is_gated, pairs_needed: runs_needed(design, family, options.alpha, !is_gated) })
+    let primary = if is_gated { measures.len() } else { 2 + planned.accounts.len().max(1) };
+    let claims = Claims { primary, gates: tested.count(), alpha: options.alpha };
+    Ok(Foreseen { family: if is_gated { claims.gates } else { primary }, is_gated, claims })
 }
 
 impl Planned<'_> {
@@ -81,33 +86,28 @@ impl Planned<'_> {
         let is_step =
             |name: &str| name.rsplit_once('.').is_some_and(|(whole, _)| self.operations.contains(&whole));
         let operations: Vec<&str> = self.operations.iter().copied().filter(|name| !is_step(name)).collect();
+        let phases = if self.phases.len() <= PHASES_MAX { self.phases } else { &[] };
         let mut all = BTreeSet::new();
-        for phase in self.phases.iter().map(Some).chain([None]) {
-            let of = |name: &str| Subject {
-                phase: phase.map(|phase| phase.name.to_owned()),
-                name: name.to_owned(),
-            };
-            let happens = |name: &str| name != LOGIN || phase.is_none_or(|phase| phase.logs_in);
-            let happening = operations.iter().filter(|name| happens(name));
-            all.extend(happening.flat_map(|name| all_of(&of(name), Figure::OF_OPERATIONS)));
+        for phase in phases.iter().map(Some).chain([None]) {
+            let of =
+                |name: &str| Subject { phase: phase.map(|phase| (*phase).to_owned()), name: name.to_owned() };
+            all.extend(operations.iter().flat_map(|name| all_of(&of(name), Figure::OF_OPERATIONS)));
             all.extend(self.accounts.iter().flat_map(|kind| all_of(&of(kind.as_str()), Figure::OF_ACCOUNTS)));
         }
-        if !self.measures_all {
-            all.remove(&Measure::new(LOGIN, Figure::Rate));
-        }
-        if self.observes {
-            all.extend(all_of(&Subject::whole(SERVER), Figure::OF_OBSERVED));
-        }
-        if self.observes || self.is_embedded {
-            all.insert(Measure::new(SERVER, Figure::Cpu));
-        }
+        let PlannedServer { cpu, observed_cpu, memory } = self.server;
+        let of_server = [
+            (cpu, Figure::Cpu),
+            (memory, Figure::Memory),
+            (observed_cpu, Figure::CpuPerMessages),
+            (observed_cpu, Figure::CpuPerLogins),
+            (memory, Figure::MemoryPerUser),
+        ];
+        let known = of_server.into_iter().filter(|(is_known, _)| *is_known);
+        all.extend(known.map(|(_, figure)| Measure::new(SERVER, figure)));
         all.insert(Measure::new(GENERATOR, Figure::Cpu));
         all
     }
 }
-
-/// What every run does, but not in every phase.
-const LOGIN: &str = "login";
 
 fn all_of(subject: &Subject, figures: &[Figure]) -> Vec<Measure> {
     subject.measures(figures).collect()
@@ -120,59 +120,85 @@ mod tests {
     const PLANNED: Planned<'_> = Planned {
         operations: &["login", "login.tls", "message.delivery"],
         accounts: &[LedgerKind::Message],
-        phases: &[
-            PlannedPhase { name: "noon", logs_in: true },
-            PlannedPhase { name: "peak", logs_in: false },
-        ],
-        measures_all: false,
-        observes: true,
-        is_embedded: false,
+        phases: &["noon", "peak"],
+        server: PlannedServer { cpu: true, observed_cpu: true, memory: true },
     };
 
-    fn foreseen(gates: &[&str]) -> Result<Foreseen, String> {
+    fn foreseen(planned: Planned<'_>, gates: &[&str]) -> Result<Foreseen, String> {
         let gates = gates.iter().map(|text| text.parse().expect("a gate")).collect();
-        let options = Options { gates, ..Options::default() };
-        foresee(PLANNED, &options).map_err(|error| error.to_string())
+        foresee(planned, &Options { gates, ..Options::default() }).map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_gate_that_names_nothing_is_told_before_the_first_run() {
-        let error = foreseen(&["mesage.loss == 0"]).unwrap_err();
-        assert!(error.contains("did you mean `message.loss`"), "{error}");
-        assert!(foreseen(&["login.tls.p99 <= +10%"]).is_err(), "steps are not compared");
-        let error = foreseen(&["paek/message.delivery.p99 <= +10%"]).unwrap_err();
-        assert!(error.contains("did you mean `peak/message.delivery.p99`"), "{error}");
-        assert!(foreseen(&["peak/message.delivery.p99 <= +10%", "noon/message.lost == 0"]).is_ok());
-        assert!(foreseen(&["noon/login.p99 <= +10%", "login.p99 <= +10%"]).is_ok());
-        for never in ["peak/login.p99 <= +10%", "login.rate >= -5%"] {
-            assert!(foreseen(&[never]).is_err(), "{never}: nobody logs in there, or nothing counts it");
-        }
-        let blind = Planned { observes: false, ..PLANNED };
-        let gates = vec!["server.cpu <= +10%".parse().expect("a gate")];
-        let error = foresee(blind, &Options { gates, ..Options::default() }).unwrap_err().to_string();
-        assert!(error.contains("they observe no server ([observe] in the profile)"), "{error}");
-        assert!(foreseen(&["message.lost == 0", "server.memory <= +10%", "login.p99.9 <= +10%"]).is_ok());
+        let told = |gate: &str| foreseen(PLANNED, &[gate]).unwrap_err();
+        assert!(told("mesage.loss == 0").contains("did you mean `message.loss`"));
+        assert!(
+            told("paek/message.delivery.p99 <= +10%").contains("did you mean `peak/message.delivery.p99`")
+        );
+        assert!(told("login.tls.p99 <= +10%").contains("no `login.tls.p99`"), "steps are not compared");
+        let known = [
+            "message.lost == 0",
+            "server.memory <= +10%",
+            "login.p99.9 <= +10%",
+            "peak/message.delivery.p99 <= +10%",
+            "noon/message.lost == 0",
+        ];
+        assert!(foreseen(PLANNED, &known).is_ok());
+        let many: Vec<String> = (0..=PHASES_MAX).map(|number| format!("step-{number}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let too_many = Planned { phases: &many, ..PLANNED };
+        assert!(foreseen(too_many, &["step-7/message.lost == 0"]).is_err(), "they are not told apart");
     }
 
     #[test]
-    fn pairs_needed_follow_the_family() {
+    fn so_is_one_on_what_nobody_will_know_of_the_server() {
+        let loopback = PlannedServer { cpu: true, observed_cpu: false, memory: false };
+        let planned = Planned { server: loopback, ..PLANNED };
+        assert!(foreseen(planned, &["server.cpu <= +10%"]).is_ok());
+        for gate in ["server.memory <= +10%", "server.cpu_per_1000_messages <= +10%"] {
+            let error = foreseen(planned, &[gate]).unwrap_err();
+            assert!(error.contains("it takes a source of [observe] that knows it"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_can_decide_follows_the_family() {
+        let least = |gates: &[&str]| {
+            let foreseen = foreseen(PLANNED, gates).unwrap();
+            let least = (1..100).find(|&pairs| foreseen.can_decide(pairs));
+            (foreseen.family, foreseen.is_gated, least.unwrap())
+        };
         // Without the use of pairs, which fewer runs can carry. Three measures two-sided at 5 %: 2/252 is the first below 0.0167. A gate
         // one-sided: 1/20; three: 1/70.
-        let told = |gates: &[&str]| {
-            let foreseen = foreseen(gates).unwrap();
-            (foreseen.family, foreseen.is_gated, foreseen.pairs_needed)
-        };
-        assert_eq!(told(&[]), (3, false, 5));
+        assert_eq!(least(&[]), (3, false, 5));
         let gates = ["message.delivery.p50 <= +5%", "message.delivery.p99 <= +5%", "login.p99 <= +5%"];
-        assert_eq!(told(&gates[..1]), (1, true, 3));
-        assert_eq!(told(&gates), (3, true, 4));
+        assert_eq!(least(&gates[..1]), (1, true, 3));
+        assert_eq!(least(&gates), (3, true, 4));
         // What takes no statistics takes no share of them.
-        assert_eq!(told(&["message.loss == 0"]), (3, false, 5));
+        assert_eq!(least(&["message.loss == 0"]), (3, false, 5));
+    }
+
+    /// Six pairs could carry one measure, and not four gates on it: then they are not made use of.
+    #[test]
+    fn more_pairs_never_decide_less() {
+        let bounds: Vec<String> =
+            (1..=15).map(|bound| format!("message.delivery.p99 <= +{bound}%")).collect();
+        let others = ["message.delivery.p50 <= +5%", "login.p99 <= +5%"];
+        for count in 1..=bounds.len() {
+            for others in [&[][..], &others[..1], &others] {
+                let gates: Vec<&str> =
+                    bounds[..count].iter().map(String::as_str).chain(others.iter().copied()).collect();
+                let foreseen = foreseen(PLANNED, &gates).unwrap();
+                let able: Vec<bool> = (1..40).map(|pairs| foreseen.can_decide(pairs)).collect();
+                assert!(able.is_sorted(), "{count} gates and {}: {able:?}", others.len());
+            }
+        }
     }
 
     #[test]
     fn a_series_too_short_to_decide_is_told() {
-        let told = |gates: &[&str], pairs| foreseen(gates).unwrap().too_few(pairs);
+        let told = |gates: &[&str], pairs| foreseen(PLANNED, gates).unwrap().too_few(pairs);
         let gates = ["message.delivery.p50 <= +5%"];
         assert_eq!(told(&gates, 2).unwrap(), "2 pairs cannot decide anything about 1 gate; 3 could");
         assert_eq!(told(&gates, 3), None);

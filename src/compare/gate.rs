@@ -178,8 +178,10 @@ fn resolve_one(
 }
 
 fn advice(name: &str, known: &BTreeSet<Measure>) -> String {
-    if name.starts_with("server.") && known.iter().all(|measure| measure.subject.name != SERVER) {
-        return format!("these runs have no `{name}`: they observe no server ([observe] in the profile)");
+    if name.parse::<Measure>().is_ok_and(|measure| measure.subject.name == SERVER) {
+        return format!(
+            "these runs have no `{name}`: it takes a source of [observe] that knows it, on both sides"
+        );
     }
     let names: Vec<String> = known.iter().map(ToString::to_string).collect();
     let near = names.iter().map(|known| (strsim::jaro_winkler(name, known), known));

@@ -43,6 +43,9 @@ pub struct Run {
     seconds: BTreeMap<Subject, Seconds>,
 }
 
+/// What sessions do beside their activities, whether or not in every phase.
+const OF_SESSIONS: [&str; 3] = ["login", "logout", "presence.echo"];
+
 /// A measure, and its value where there are enough observations for one.
 type Found = (Measure, Option<f64>);
 
@@ -104,7 +107,7 @@ impl Run {
     /// Whether its profile asks for it, whether or not anything came of it.
     pub(super) fn plans(&self, measure: &Measure) -> bool {
         let Subject { phase, name } = &measure.subject;
-        let is_planned = |name: &str| self.planned().any(|one| one == name);
+        let is_planned = |name: &str| OF_SESSIONS.contains(&name) || self.planned().any(|one| one == name);
         let is_known = match measure.figure {
             figure if Figure::OF_ACCOUNTS.contains(&figure) => is_planned(&format!("{name}.delivery")),
             figure if Figure::OF_OPERATIONS.contains(&figure) => is_planned(name),
@@ -184,7 +187,7 @@ fn measures(result: &RunResult) -> (BTreeMap<Measure, f64>, Vec<Measure>) {
 }
 
 /// More measured phases than this are not told apart.
-const PHASES_MAX: usize = 200;
+pub(super) const PHASES_MAX: usize = 200;
 
 /// The measured phases that have measures of their own: those a gate could name (`results/README.md`), unless they are too many.
 fn told_apart(result: &RunResult) -> impl Iterator<Item = &Phase> {

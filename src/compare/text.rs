@@ -1,5 +1,7 @@
 //! The comparison for a terminal: what it says first, then what it rests on.
 
+use std::collections::BTreeSet;
+
 use comfy_table::Table;
 
 use super::outcome::{Comparison, Family, GateState, Group, Judgement, Row, TestKind};
@@ -96,8 +98,19 @@ impl Comparison {
         self.rows.iter().filter(|row| row.family == Family::Primary)
     }
 
+    /// The exploratory rows a person is shown: of more phases than these those in which something may have changed.
     pub(super) fn exploratory(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(|row| row.family == Family::Exploratory)
+        const PHASES: usize = 8;
+        let all = self.rows.iter().filter(|row| row.family == Family::Exploratory);
+        let phases: BTreeSet<&str> =
+            all.clone().filter_map(|row| row.measure.split_once('/')).map(|(phase, _)| phase).collect();
+        let are_few = phases.len() <= PHASES;
+        all.filter(move |row| are_few || row.significant || !row.measure.contains('/'))
+    }
+
+    /// How many it leaves out.
+    fn left_out(&self) -> usize {
+        self.rows.len() - self.primary().count() - self.exploratory().count()
     }
 
     fn gates_text(&self, page: &mut Page) {
@@ -166,7 +179,11 @@ impl Comparison {
     pub(super) fn exploratory_title(&self) -> String {
         let level = self.exploratory().find_map(|row| row.interval.as_ref());
         let level = level.map_or_else(|| "95 %".to_owned(), show::confidence);
-        format!("Exploratory, each by itself: of many, some differ by chance. Intervals of {level}")
+        let left_out = match self.left_out() {
+            0 => String::new(),
+            rows => format!(". {rows} rows of single phases show nothing and are left out (--json has them)"),
+        };
+        format!("Exploratory, each by itself: of many, some differ by chance. Intervals of {level}{left_out}")
     }
 
     /// The assumptions, in a paragraph.
@@ -194,7 +211,7 @@ impl Comparison {
             ("Too few observations, or none", &self.unremarkable.unsupported),
         ];
         for (what, measures) in lists.into_iter().filter(|(_, measures)| !measures.is_empty()) {
-            text += &format!(" {what}: {}.", show::clean(&grouped(measures)));
+            text += &format!(" {what}: {}.", show::clean(&in_short(measures)));
         }
         text
     }
@@ -252,6 +269,18 @@ fn grouped(measures: &[String]) -> String {
     let texts: Vec<String> =
         groups.iter().map(|(subject, figures)| format!("{subject} ({})", figures.join(", "))).collect();
     texts.join("; ")
+}
+
+/// Measures by subject, and those of single phases by their number where they are more than a person reads.
+fn in_short(measures: &[String]) -> String {
+    const NAMED: usize = 12;
+    let (of_phases, whole): (Vec<String>, Vec<String>) =
+        measures.iter().cloned().partition(|measure| measure.contains('/'));
+    if of_phases.len() <= NAMED {
+        return grouped(measures);
+    }
+    let rest = format!("{} measures of single phases", of_phases.len());
+    if whole.is_empty() { rest } else { format!("{}; {rest}", grouped(&whole)) }
 }
 
 pub(super) fn counted(count: usize, what: &str) -> String {

@@ -107,7 +107,7 @@ impl Observer {
         for (index, layout) in layouts.iter_mut().enumerate() {
             let before = names[..index].iter().filter(|name| **name == layout.name).count();
             if before > 0 {
-                layout.name += &format!(" ({})", before + 1);
+                layout.name += &format!(" #{}", before + 1);
             }
         }
         layouts
@@ -196,5 +196,30 @@ impl Watch {
         let values = values.into_iter().map(|value| value.map(whole)).collect();
         let (source, at_s) = (self.number, whole((before + took / 2).as_secs_f64()));
         Reading { source, at_s, took_us: took.as_micros() as u64, values, processes, faults }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Page(&'static str);
+
+    impl Source for Page {
+        fn layout(&self) -> SourceLayout {
+            SourceLayout { name: self.0.to_owned(), ..SourceLayout::default() }
+        }
+
+        fn look(&mut self) -> Look {
+            Look::default()
+        }
+    }
+
+    #[test]
+    fn two_sources_of_one_name_are_told_apart() {
+        let sources = ["a", "b", "a", "a"].map(|name| Box::new(Page(name)) as Box<dyn Source>).into();
+        let observer = Observer { sources, warnings: Vec::new() };
+        let names: Vec<String> = observer.layouts().into_iter().map(|layout| layout.name).collect();
+        assert_eq!(names, ["a", "b", "a #2", "a #3"]);
     }
 }

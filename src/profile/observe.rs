@@ -43,6 +43,22 @@ pub struct Scrape {
 }
 
 impl Observe {
+    /// Whether the server's processor time will be known of it.
+    pub fn knows_cpu(&self) -> bool {
+        match self {
+            Self::Process(_) => true,
+            Self::Prometheus(scrape) => scrape.cpu.is_some(),
+        }
+    }
+
+    /// Whether the server's memory will be: the embedded server shares it with the generator.
+    pub fn knows_memory(&self) -> bool {
+        match self {
+            Self::Process(process) => *process != ObservedProcess::EmbeddedServer,
+            Self::Prometheus(scrape) => scrape.memory.is_some(),
+        }
+    }
+
     /// Whether both are the same, so that what is used would be counted twice. Two servers may be on one page.
     pub(super) fn is_same_source(&self, other: &Self) -> bool {
         match (self, other) {

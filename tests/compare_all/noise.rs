@@ -27,7 +27,26 @@ pub fn recorded(folders: &[&str], operation: &str) -> Vec<Deviation> {
     found
 }
 
-/// The deviations of real repeats on a quiet machine: both sides of every comparison of a kind in the newest `results/trials-DATE.json`,
+/// How repeats of one measurement of processor time lay about their mean: the figures of the file in `results/` whose name begins so, our
+/// own side, three repeats each. Such repeats lie closer than those of a latency: a quiet machine's.
+pub fn recorded_costs(file: &str, figures: &str) -> Vec<Deviation> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("results").join(file);
+    let text = std::fs::read_to_string(path).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut found = Vec::new();
+    for figure in value["figures"].as_array().unwrap() {
+        let repeats = figure["ours"]["all"].as_array();
+        let Some(repeats) = repeats.filter(|_| figure["name"].as_str().unwrap().starts_with(figures)) else {
+            continue;
+        };
+        let logs: Vec<f64> = repeats.iter().map(|value| value.as_f64().unwrap().ln()).collect();
+        found.extend(about_their_mean(&logs).map(|median| Deviation { median, tail: 0.0 }));
+    }
+    assert!(found.len() >= 9, "{file} has too few repeats of `{figures}`");
+    found
+}
+
+/// The deviations of real repeats over sockets: both sides of every comparison of a kind in the newest `results/trials-DATE.json`,
 /// eight runs each (`scripts/trials`).
 pub fn recorded_trials(kind: &str, operation: &str) -> Vec<Deviation> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("results");

@@ -121,7 +121,7 @@ fn what_was_planned_and_never_happened_is_no_evidence_and_no_mistake() {
     assert!(error.contains("did you mean `peak/message.delivery.p99`?"), "{error}");
     assert!(staircase(&gates(&["peak/generator.cpu <= +10%"])).is_err(), "no phase has its own");
     let error = staircase(&gates(&["server.memory <= +10%"])).unwrap_err().to_string();
-    assert!(error.contains("they observe no server ([observe] in the profile)"), "{error}");
+    assert!(error.contains("it takes a source of [observe] that knows it"), "{error}");
 }
 
 /// With one measured phase its rows would say the same twice.
@@ -142,6 +142,33 @@ fn one_measured_phase_has_no_rows_of_its_own() {
         let of_phases = comparison.rows.iter().filter(|row| row.measure.contains('/')).count();
         assert_eq!(of_phases, rows);
     }
+}
+
+/// A loss in one of many steps: the others are counted, not listed.
+#[test]
+fn a_long_staircase_is_told_in_short() {
+    let template = template();
+    let side = |side: &str, lost: u64| -> Vec<Run> {
+        let one = |seed: u64| {
+            let mut made = result(&template, seed, side, CENTER);
+            let step = |number: u64| {
+                phase(&made, &format!("step-{number}"), 1.0, if number == 7 { lost } else { 0 })
+            };
+            made.phases = (1..=40).map(step).collect();
+            Run::of(&format!("{side}{seed}.json"), &made)
+        };
+        (1..=8).map(one).collect()
+    };
+    let comparison = compare(&side("base", 0), &side("new", 10_000), &Options::default()).unwrap();
+    assert!(comparison.rows.iter().any(|row| row.measure == "step-7/message.undelivered"));
+    let text = comparison.text(200, false);
+    assert!(text.contains(" measures of single phases") && text.contains("step-7/message"), "{text}");
+    assert!(!text.contains("step-9/message"), "{text}");
+    assert!(text.contains(" rows of single phases show nothing and are left out"), "{text}");
+    assert!(
+        comparison.rows.iter().any(|row| row.measure == "step-9/message.delivery.p99"),
+        "in JSON they are"
+    );
 }
 
 /// Names no profile may have, and more phases than anybody can read.

@@ -126,12 +126,10 @@ fn cpu_by_role(threads: &[ThreadUse]) -> BTreeMap<&'static str, f64> {
     sums
 }
 
-/// What each source told last, if that was now; two of one name are told apart.
+/// What each source told last, if that was now.
 fn observed<'a>(sources: impl Iterator<Item = &'a ObservedSource>, now_s: f64) -> Vec<ObservedNow> {
     let mut all: Vec<ObservedNow> = Vec::new();
     for source in sources {
-        let again = all.iter().filter(|one| one.source.split(" #").next() == Some(&source.name)).count();
-        let name = if again == 0 { source.name.clone() } else { format!("{} #{}", source.name, again + 1) };
         // Readings that failed take up a second as well, and have nothing in it.
         let row = source.at_s.len().checked_sub(1);
         let read_s = row.and_then(|row| source.at_s[row]).filter(|read_s| now_s - read_s <= STALE_S);
@@ -140,7 +138,7 @@ fn observed<'a>(sources: impl Iterator<Item = &'a ObservedSource>, now_s: f64) -
             *source.columns.get(column?)?.values.get(row?)?
         };
         all.push(ObservedNow {
-            source: name,
+            source: source.name.clone(),
             is_up: row.map(|_| read_s.is_some()),
             has_cpu: source.cpu.is_some(),
             has_memory: source.memory.is_some(),
@@ -157,14 +155,6 @@ fn observed<'a>(sources: impl Iterator<Item = &'a ObservedSource>, now_s: f64) -
 mod tests {
     use super::*;
     use crate::results::Column;
-
-    #[test]
-    fn two_sources_of_one_name_are_told_apart() {
-        let source = || ObservedSource { name: "beam.smp".to_owned(), ..ObservedSource::default() };
-        let seen = observed([source(), source(), source()].iter(), 0.0);
-        let names: Vec<_> = seen.iter().map(|one| one.source.as_str()).collect();
-        assert_eq!(names, ["beam.smp", "beam.smp #2", "beam.smp #3"]);
-    }
 
     /// A source whose readings were these, one a second, seen at an instant.
     fn seen(readings: &[Option<f64>], now_s: f64) -> ObservedNow {
