@@ -105,7 +105,11 @@ pub fn compare(base: &[Run], new: &[Run], options: &Options) -> Result<Compariso
     let tested = gates.iter().filter(|gate| gate.is_tested()).count();
     let claims = Claims { primary: primary.len(), gates: tested, alpha: options.alpha };
     let method = design::choose(base, new, claims);
-    let sides = judge::Sides { base, new, method: &method, options, drawn: &within::Drawn::default() };
+    let drawn = match (base, new) {
+        ([base], [new]) => within::Drawn::of(base, new),
+        _ => within::Drawn::default(),
+    };
+    let sides = judge::Sides { base, new, method: &method, options, drawn: &drawn };
     let (rows, unremarkable) = judge::rows(&sides, &primary, &known);
     let gates = gate::outcomes(&sides, &gates);
     Ok(outcome::assemble(&sides, differences, rows, unremarkable, gates))

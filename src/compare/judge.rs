@@ -64,7 +64,9 @@ fn is_part_of_dull(sides: &Sides<'_>, measure: &Measure) -> bool {
 
 /// What has a row, phases in the order they have in the first run.
 fn shown<'a>(sides: &Sides<'_>, known: &'a BTreeSet<Measure>) -> Vec<&'a Measure> {
-    let most = sides.all().map(|run| run.phases.len()).max().unwrap_or(0);
+    // Of one run a side nothing can be said, of its phases even less; drawing them all again would take as long again.
+    let most =
+        if sides.method.is_single() { 0 } else { sides.all().map(|run| run.phases.len()).max().unwrap_or(0) };
     let mut shown: Vec<&Measure> = known.iter().filter(|measure| measure.is_shown(most)).collect();
     let places: BTreeMap<&String, usize> = sides.base[0].phases.iter().zip(0..).collect();
     // Stable: what is over all phases comes first, and within a phase the order stays.

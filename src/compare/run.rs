@@ -132,6 +132,10 @@ impl Run {
         self.profile.activities.iter().flat_map(|activity| &activity.operations)
     }
 
+    pub(super) fn all_seconds(&self) -> impl Iterator<Item = (&Subject, &Seconds)> {
+        self.seconds.iter()
+    }
+
     pub(super) fn seconds(&self, subject: &Subject) -> Option<&Seconds> {
         self.seconds.get(subject)
     }

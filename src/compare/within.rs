@@ -2,6 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, available_parallelism};
 
 use super::judge::Sides;
 use super::measure::{Figure, Measure, Subject};
@@ -21,6 +25,33 @@ struct Replicates {
 /// The percentiles of an operation's times, drawn again together: by operation and side.
 #[derive(Debug, Default)]
 pub(super) struct Drawn(RefCell<BTreeMap<(Subject, Side), OfTimes>>);
+
+impl Drawn {
+    /// Of two single runs all operations at once, shared out among the processors: of hours it is most of the work there is.
+    pub(super) fn of(base: &Run, new: &Run) -> Self {
+        let mut jobs = Vec::new();
+        for (run, side) in [(base, 0), (new, 1)] {
+            let whole = run.all_seconds().filter(|(subject, _)| subject.phase.is_none());
+            jobs.extend(whole.map(|(subject, seconds)| (run.seed, subject, seconds, side)));
+        }
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut done = Vec::new();
+            while let Some(&(seed, subject, seconds, side)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                done.push(((subject.clone(), side), of_times(seed, seconds, side)));
+            }
+            done
+        };
+        let threads = available_parallelism().map_or(1, NonZero::get).min(jobs.len());
+        let drawn = thread::scope(|scope| {
+            let started: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let ended =
+                started.into_iter().map(|one| one.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            ended.flatten().collect()
+        });
+        Self(RefCell::new(drawn))
+    }
+}
 
 /// One for each of [`TIMES`]; `None` where a run is too short.
 type OfTimes = Option<Vec<Replicates>>;
@@ -53,7 +84,7 @@ fn replicates(sides: &Sides<'_>, run: &Run, measure: &Measure, side: Side) -> Op
     if let Some(place) = TIMES.iter().position(|(figure, _)| *figure == measure.figure) {
         let mut drawn = sides.drawn.0.borrow_mut();
         let all =
-            drawn.entry((measure.subject.clone(), side)).or_insert_with(|| of_times(run, seconds, side));
+            drawn.entry((measure.subject.clone(), side)).or_insert_with(|| of_times(run.seed, seconds, side));
         return Some(all.as_ref()?[place].clone());
     }
     let mut draw = Draw::new(run.seed, Stream::resamples(measure.figure as u16), side);
@@ -71,10 +102,10 @@ fn replicates(sides: &Sides<'_>, run: &Run, measure: &Measure, side: Side) -> Op
 }
 
 /// All percentiles from the same resamples, whose blocks are as long as the most correlated of them needs.
-fn of_times(run: &Run, seconds: &Seconds, side: Side) -> OfTimes {
+fn of_times(seed: u64, seconds: &Seconds, side: Side) -> OfTimes {
     let quantiles = TIMES.map(|(_, quantile)| quantile);
     let block = seconds.times.block(&quantiles)?;
-    let mut draw = Draw::new(run.seed, Stream::resamples(0), side);
+    let mut draw = Draw::new(seed, Stream::resamples(0), side);
     let blocks = seconds.times.cells.len() as f64 / block as f64;
     let drawn = seconds.times.resample(&quantiles, block, RESAMPLES, &mut draw);
     Some(drawn.into_iter().map(|values| Replicates { values, blocks }).collect())

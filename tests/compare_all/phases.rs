@@ -144,6 +144,20 @@ fn one_measured_phase_has_no_rows_of_its_own() {
     }
 }
 
+#[test]
+fn of_one_run_a_side_phases_are_shown_where_a_gate_names_them() {
+    let template = template();
+    let run = |side: &str| {
+        let mut made = result(&template, 1, side, CENTER);
+        made.phases = ["noon", "peak"].map(|name| phase(&made, name, 1.0, 0)).into();
+        vec![Run::of(side, &made)]
+    };
+    for (options, rows) in [(Options::default(), 0), (gates(&["peak/message.delivery.p99 <= +10%"]), 1)] {
+        let comparison = compare(&run("base"), &run("new"), &options).unwrap();
+        assert_eq!(comparison.rows.iter().filter(|row| row.measure.contains('/')).count(), rows);
+    }
+}
+
 /// A loss in one of many steps: the others are counted, not listed.
 #[test]
 fn a_long_staircase_is_told_in_short() {
