@@ -6,7 +6,7 @@
 //!
 //! [`compare`] is the one entry. The order is the point: which measures are *primary*, and which test the numbers of runs allow,
 //! is fixed from names and counts alone, before a value is looked at. Primary measures (those of the gates, else delivery's
-//! p50, p99 and loss) are held to one level together; all others are exploratory and say so.
+//! p50, p99 and what was not delivered) are held to one level together; all others are exploratory and say so.
 //!
 //! This module refuses to compare runs that were not asked the same, to call significant what one run a side shows, and
 //! to count one run twice.
