@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Reads what processes take of a machine, and compares a result's `observed` with it.
 
-  observe.py read PID WHILE       ten times a second, until the process WHILE has ended: instant of the monotonic clock,
-                                  CPU seconds, resident bytes and descriptors of PID and its descendants
+  observe.py read PID UNTIL       ten times a second, until there is a file UNTIL, and once after that: instant of the
+                                  monotonic clock, CPU seconds, resident bytes and descriptors of PID and its descendants
   observe.py compare RESULT FILE  exit 1 where they disagree
 """
 
@@ -31,23 +31,27 @@ def tree(pid):
     return found
 
 
-def read(pid, other):
-    # Bounded in time whatever becomes of the other process.
+def read(pid, until):
+    # Bounded in time whatever becomes of the story.
     for _ in range(3000):
-        try:
-            if fields(other)[0] == "Z":
-                return
-        except FileNotFoundError:
+        # Asked before the reading: the last one is later than all that happened before the file was made.
+        ended = os.path.exists(until)
+        if reading(pid) and ended:
             return
-        instant = time.clock_gettime(time.CLOCK_MONOTONIC)
-        try:
-            members = [(fields(one), len(os.listdir(f"/proc/{one}/fd"))) for one in tree(pid)]
-        except FileNotFoundError:
-            continue
-        cpu = sum(int(one[11]) + int(one[12]) for one, _ in members) / TICKS
-        resident = sum(int(one[21]) for one, _ in members) * PAGE
-        print(f"{instant:.4f} {cpu} {resident} {sum(count for _, count in members)}", flush=True)
         time.sleep(0.1)
+
+
+def reading(pid):
+    """Prints a row; false where a process went away meanwhile."""
+    instant = time.clock_gettime(time.CLOCK_MONOTONIC)
+    try:
+        members = [(fields(one), len(os.listdir(f"/proc/{one}/fd"))) for one in tree(pid)]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    cpu = sum(int(one[11]) + int(one[12]) for one, _ in members) / TICKS
+    resident = sum(int(one[21]) for one, _ in members) * PAGE
+    print(f"{instant:.4f} {cpu} {resident} {sum(count for _, count in members)}", flush=True)
+    return True
 
 
 def compare(result, path):
@@ -80,7 +84,10 @@ def compare(result, path):
         if figure["cpu_s"] is None:
             failed.append(f"{name}: {figure['reason']}")
             continue
-        ends = [(between(max(one["from_s"], 0.2), 1), between(one["to_s"], 1)) for one in figure["stretches"]]
+        ends = [(between(one["from_s"], 1), between(one["to_s"], 1)) for one in figure["stretches"]]
+        if any(end is None for pair in ends for end in pair):
+            failed.append(f"{name}: {figure['stretches']} is not within what the other reader saw")
+            continue
         other = sum(last[0] - first[1] for first, last in ends)
         print(f"  {name}: {figure['value']} ({figure['cpu_s']:.3f} s over {figure['operations']}), another reader {other:.3f} s")
         if abs(other - figure["cpu_s"]) > 0.1 + 0.05 * other:
@@ -93,7 +100,7 @@ def compare(result, path):
 
 
 if sys.argv[1] == "read":
-    read(int(sys.argv[2]), int(sys.argv[3]))
+    read(int(sys.argv[2]), sys.argv[3])
 else:
     with open(sys.argv[2], encoding="utf-8") as file:
         sys.exit(0 if compare(json.load(file), sys.argv[3]) else 1)
