@@ -168,6 +168,8 @@ pub struct Secured {
     pub resumed: bool,
     /// SHA-256 of the peer's leaf certificate, if it showed one.
     pub leaf_sha256: Option<[u8; 32]>,
+    /// Certificates the peer showed, the leaf among them.
+    pub certificates: u32,
     /// `tls-exporter` channel-binding data (RFC 9266), where the version allows it.
     pub exporter: Option<[u8; 32]>,
 }

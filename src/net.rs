@@ -21,6 +21,7 @@
 mod cause;
 pub mod config;
 mod conn;
+pub mod control_group;
 mod core;
 pub mod derive;
 pub mod driver;

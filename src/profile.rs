@@ -35,7 +35,7 @@ pub mod value;
 use std::time::Duration;
 
 pub use abort::{AbortRule, Sign};
-pub use group::{Account, Accounts, Graph, Group, Mechanism, Secret};
+pub use group::{Account, Accounts, Graph, Group, Mechanism, Row, Secret};
 pub use keys::{Keys, Reported};
 pub use load::{Files, Input, PROFILE_KEYS};
 pub use observe::{Observe, ObservedProcess, Scrape, Selector};

@@ -27,8 +27,8 @@ mod version;
 
 pub use assemble::{Conclusion, Preamble, assemble};
 pub use context::{
-    Activity, Certificate, Gauge, Generator, Host, HostLimits, KeyCache, Profile, ServerIdentity, Target,
-    ThreadRole, ThreadUse, TlsFacts, Tool, WorkerUse,
+    AccountsFile, Activity, Certificate, Gauge, Generator, Host, HostLimits, KeyCache, Profile,
+    ServerIdentity, Target, ThreadRole, ThreadUse, TlsFacts, Tool, WorkerUse,
 };
 pub use figures::{Attempted, Distribution, Extended, Figures, Ledgers, Operation};
 pub use histogram::{Buckets, Histogram, HistogramError};

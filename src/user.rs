@@ -15,7 +15,6 @@ mod session;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use login::negotiation_fault;
@@ -33,8 +32,8 @@ use crate::units::Offset;
 use crate::user::login::Login;
 use crate::user::session::Session;
 use crate::xmpp::{
-    ClientConfig, Credentials, ElementKind, Flow, Item, Limits, Mechanism, ReadError, Software, StreamError,
-    StreamReader, header,
+    ClientConfig, Credentials, ElementKind, Flow, Item, Limits, Mechanism, Offered, ReadError, Software,
+    StreamError, StreamReader, header,
 };
 
 /// What all users of a group share.
@@ -90,8 +89,8 @@ pub struct Surroundings<'a> {
     pub rooms: &'a RoomNames,
     /// Whether it is wanted what the server's roster says.
     pub wants_roster: bool,
-    /// Whether anybody has asked yet what software the server is: whoever comes online first does, and asks for all.
-    pub has_asked_version: &'a AtomicBool,
+    /// Whether it looks what the server is and offers, for all users.
+    pub is_scout: bool,
     /// The instant.
     pub now: Offset,
 }
@@ -142,6 +141,8 @@ pub enum Report {
     Secured(Box<Secured>),
     /// It proved by this who it is, and is bound.
     Authenticated(Mechanism),
+    /// What the server offers on one of a login's streams; of the scout alone.
+    Offered(Box<Offered>),
     /// What the server says it is (XEP-0092).
     Software(Box<Software>),
     /// It was asked to leave in good order, and this is what came of it. [`Report::Ended`] follows when its channel is gone.
@@ -401,7 +402,7 @@ impl User {
             self.reader.set_strict(Session::is_read_strictly(near.index));
             self.state = State::Online(session);
             out.reports.push(Report::Online);
-            if !near.has_asked_version.swap(true, Ordering::Relaxed) {
+            if near.is_scout {
                 out.stanzas.written += 1;
                 self.write(near.channel, out.wire, |bytes| session::ask_version(bytes, near));
             }

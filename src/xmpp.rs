@@ -38,7 +38,7 @@ pub use header::{Header, StreamError};
 pub use jid::Jid;
 pub use namespaces::{ContentNamespace, StreamNamespaces};
 pub use negotiation::{
-    Blame, Bound, ClientConfig, Credentials, Failure, Negotiation, Progress, Step, TlsPolicy,
+    Blame, Bound, ClientConfig, Credentials, Failure, Negotiation, Offered, Progress, Step, TlsPolicy,
 };
 pub use reader::{Flow, Item, ReadError, StreamReader};
 pub use registration::{Registered, Registration};

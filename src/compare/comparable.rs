@@ -160,6 +160,7 @@ fn profile_difference(first: &Profile, other: &Profile) -> Option<String> {
     let mut found: Vec<String> = differing
         .map(|key| format!("{key}: {} here, {} in the base", value(&two, key), value(&one, key)))
         .collect();
+    found.extend(other_names(first, other));
     let (one, two) = (overrides(first), overrides(other));
     found.extend(two.difference(&one).map(|text| format!("--set {text}")));
     found.extend(one.difference(&two).map(|text| format!("without --set {text}")));
@@ -170,6 +171,13 @@ fn profile_difference(first: &Profile, other: &Profile) -> Option<String> {
     found.truncate(NAMED_MAX);
     let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
     Some(format!("profile {}{rest}", found.join("; ")))
+}
+
+/// Groups whose accounts files gave them other names; who is in a roster may differ with them.
+fn other_names(first: &Profile, other: &Profile) -> Vec<String> {
+    let pairs = first.accounts_files.iter().zip(&other.accounts_files);
+    let differing = pairs.filter(|(one, two)| one.group == two.group && one.names_sha256 != two.names_sha256);
+    differing.map(|(one, _)| format!("accounts_file of {} had other names", one.group)).collect()
 }
 
 /// More differing keys are counted, not named.
@@ -245,11 +253,17 @@ fn marks(base: &[Run], new: &[Run]) -> Vec<String> {
         (run.verdict == VerdictState::ServerLimited).then(|| "verdict: server-limited".to_owned())
     };
     let mut found: Vec<String> = gathered(&all, limited).collect();
-    let texts: [Mark; 7] = [
+    let texts: [Mark; 8] = [
         ("tool", |run| run.tool.clone()),
         ("kernel", |run| run.host.kernel.clone().unwrap_or_default()),
         ("memory", |run| {
             run.host.memory_bytes.map(|bytes| crate::units::ByteCount(bytes).to_string()).unwrap_or_default()
+        }),
+        ("limits", |run| {
+            let limits = &run.host.limits;
+            let cpus = limits.cpu_quota.as_ref().map(|cpus| format!("{cpus} processors"));
+            let memory = limits.memory_bytes.map(|bytes| crate::units::ByteCount(bytes).to_string());
+            cpus.into_iter().chain(memory).collect::<Vec<_>>().join(", ")
         }),
         ("TLS", |run| {
             run.target.tls.as_ref().map(|tls| format!("{} {}", tls.version, tls.cipher)).unwrap_or_default()
@@ -280,11 +294,22 @@ fn marks(base: &[Run], new: &[Run]) -> Vec<String> {
         };
         found.extend(gathered(&all, say));
     }
+    found.extend(machines(&all));
     found.extend(mechanisms(&all));
     found.extend(one_sided(base, new));
     found.extend(seeds(base, new));
     found.extend(order(base, new));
     found
+}
+
+/// Machines of one kind that are not the same, where that was written down.
+fn machines(all: &[&Run]) -> Vec<String> {
+    let Some(first) = all.iter().find_map(|run| run.host.machine.as_ref()) else { return Vec::new() };
+    let say = |run: &Run| {
+        let is_other = run.host.machine.as_ref().is_some_and(|machine| machine != first);
+        is_other.then(|| format!("machine: another one than {}'s", all[0].name))
+    };
+    gathered(all, say).collect()
 }
 
 /// How users logged in, where that was written down.

@@ -22,7 +22,7 @@ use crate::results::{
 use crate::sample::{LedgerCounts, LedgerKind, Outcome, Place};
 use crate::units::{Offset, Quantile};
 use crate::user::Stanzas;
-use crate::xmpp::{Mechanism, Software};
+use crate::xmpp::{Mechanism, Offered, Software};
 
 /// A phase cut short before this shows nothing: one turn would be all of it.
 const SHORTEST_LOOK: Duration = Duration::from_secs(1);
@@ -40,6 +40,7 @@ pub struct Aggregator {
     recent: Recent,
     secured: Option<Secured>,
     software: Option<Software>,
+    offered: Option<Offered>,
     observing: Option<Observing>,
     observed: ObservedLog,
     /// What the generator sees of itself; kept up to date by the observer.
@@ -126,6 +127,7 @@ impl Aggregator {
             recent: Recent::default(),
             secured: None,
             software: None,
+            offered: None,
             observing: None,
             observed: ObservedLog::default(),
             generator: Generator::default(),
@@ -169,6 +171,9 @@ impl Aggregator {
         }
         if let Some(secured) = report.secured {
             self.secured.get_or_insert(*secured);
+        }
+        if let Some(offered) = report.offered {
+            self.offered.get_or_insert_default().add(*offered);
         }
         if let Some(software) = report.software {
             self.software.get_or_insert(*software);
@@ -394,6 +399,11 @@ impl Aggregator {
     /// What the server said it is.
     pub const fn software(&self) -> Option<&Software> {
         self.software.as_ref()
+    }
+
+    /// What the server offered the users who looked.
+    pub const fn offered(&self) -> Option<&Offered> {
+        self.offered.as_ref()
     }
 
     /// Facts of the first channel that was secured.

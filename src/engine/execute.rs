@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
+use sha2::{Digest, Sha256};
+
 use crate::activity::Activity;
 use crate::clock::{Epoch, WallTime};
 use crate::engine::aggregate::{self, Aggregator};
@@ -17,15 +19,15 @@ use crate::engine::reach::{self, ReachError};
 use crate::engine::run::Run;
 use crate::engine::{objectives, verdict};
 use crate::net::{DriverConfig, SocketOptions};
-use crate::profile::{Endpoint, Profile, Trust};
+use crate::profile::{Accounts, Endpoint, Group, Profile, Trust};
 use crate::results::file::{ResultFile, WriteError};
 use crate::results::{
-    self, Certificate, Conclusion, EndedEarly, Ledgers, Preamble, RunResult, SCHEMA, ServerIdentity, Target,
-    TlsFacts, Tool, Totals,
+    self, AccountsFile, Certificate, Conclusion, EndedEarly, Ledgers, Preamble, RunResult, SCHEMA,
+    ServerIdentity, Target, TlsFacts, Tool, Totals,
 };
 use crate::sample::Token;
 use crate::seed::{Draw, Stream};
-use crate::units::{Offset, show_duration};
+use crate::units::{Offset, hex, show_duration};
 
 /// What is to be run.
 pub struct Order {
@@ -216,6 +218,7 @@ fn preamble(order: &Order, run: &Run, preflight: &Preflight) -> Preamble {
             text: profile.source.text.clone(),
             overrides: profile.source.overrides.clone(),
             activities: activities.collect(),
+            accounts_files: profile.groups.iter().filter_map(accounts_file).collect(),
         },
         host: results::Host {
             epoch_monotonic_ns: Some(order.epoch.as_monotonic_nanos()),
@@ -225,6 +228,21 @@ fn preamble(order: &Order, run: &Run, preflight: &Preflight) -> Preamble {
         layout: aggregate::layout(run, groups),
         observe: Vec::new(),
     }
+}
+
+/// Which names a group's accounts file gave its users. Passwords are no part of it: they differ between servers and change no load.
+fn accounts_file(group: &Group) -> Option<AccountsFile> {
+    let Accounts::File { path, rows } = &group.accounts else { return None };
+    let mut names = Sha256::new();
+    for row in rows {
+        names.update(row.local.as_bytes());
+        names.update(b"\n");
+    }
+    Some(AccountsFile {
+        group: group.name.clone(),
+        path: path.display().to_string(),
+        names_sha256: hex(&names.finalize()),
+    })
 }
 
 fn target_facts(order: &Order) -> Target {
@@ -361,13 +379,17 @@ fn add_nothing_measured(
     }
 }
 
-/// The target as the run met it: its TLS, what it says it is, how users proved who they are.
+/// The target as the run met it: its TLS, what it says it is and offers, how users proved who they are.
 fn as_met(mut target: Target, order: &Order, aggregator: &Aggregator) -> Target {
     target.identity = aggregator.software().map(|software| ServerIdentity {
         name: software.name.clone(),
         version: software.version.clone(),
         os: software.os.clone(),
     });
+    if let Some(offered) = aggregator.offered() {
+        target.mechanisms.clone_from(&offered.mechanisms);
+        target.features = offered.namespaces.iter().cloned().collect();
+    }
     let used = aggregator.mechanisms().into_iter();
     target.mechanisms_used = used.map(|(mechanism, count)| (mechanism.as_str().to_owned(), count)).collect();
     let direct =
@@ -379,17 +401,11 @@ fn as_met(mut target: Target, order: &Order, aggregator: &Aggregator) -> Target 
         mode: if direct { "direct" } else { "starttls" }.to_owned(),
         handshakes_full: full,
         handshakes_resumed: resumed,
-        certificate: secured.leaf_sha256.map(|digest| Certificate { sha256: hex(&digest), chain: 0 }),
+        certificate: secured
+            .leaf_sha256
+            .map(|digest| Certificate { sha256: hex(&digest), chain: secured.certificates }),
     });
     target
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Puts the result together, checks that it does not contradict itself, and writes it.
@@ -417,4 +433,40 @@ fn finish(place: ResultFile, preamble: Preamble, mut ended: Ended, mut conclusio
     }
     let written = place.finish(&result);
     Finished { result, written }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{Graph, Row, Secret};
+
+    #[test]
+    fn the_digest_of_an_accounts_file_is_of_its_names_in_order_and_of_nothing_else() {
+        let of = |rows: &[(&str, &str)]| {
+            let row = |(name, password): &(&str, &str)| Row {
+                local: (*name).into(),
+                password: Secret::new(*password),
+            };
+            accounts_file(&Group {
+                name: "staff".into(),
+                first: 0,
+                count: rows.len() as u32,
+                accounts: Accounts::File { path: "staff.csv".into(), rows: rows.iter().map(row).collect() },
+                auth: Vec::new(),
+                plain_without_tls: false,
+                contacts: 0,
+                graph: Graph::default(),
+                login_rate: None,
+            })
+            .expect("a group with a file")
+        };
+        let file = of(&[("ann", "x"), ("bob", "y")]);
+        // As `printf 'ann\nbob\n' | sha256sum` prints it.
+        assert_eq!(file.names_sha256, "96d7d896bf82d0eb9e36764b3b477bc6a07a2301eda20b31475fb0cba5d41361");
+        assert_eq!((file.group.as_str(), file.path.as_str()), ("staff", "staff.csv"));
+        assert_eq!(of(&[("ann", "x"), ("bob", "another")]).names_sha256, file.names_sha256);
+        for other in [&[("bob", "y"), ("ann", "x")][..], &[("annb", "x"), ("ob", "y")], &[("ann", "x")]] {
+            assert_ne!(of(other).names_sha256, file.names_sha256, "{other:?}");
+        }
+    }
 }

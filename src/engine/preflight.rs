@@ -13,7 +13,7 @@ use crate::units::{ByteCount, show_count};
 
 /// Descriptors kept for everything that is not a user's connection.
 const DESCRIPTORS_RESERVED: u64 = 200;
-/// The most memory a ledger may take unless told otherwise: a quarter of the machine's.
+/// The most memory a ledger may take unless told otherwise: a quarter of what there is.
 const LEDGER_SHARE: u64 = 4;
 /// A ledger is never smaller than this, entries.
 const LEDGER_ENTRIES_MIN: usize = 1 << 16;
@@ -137,7 +137,7 @@ fn ledger_capacity(run: &Run, host: &HostFacts) -> Result<usize, PreflightError>
     // Every seat's join is two requests, and all may be within one horizon.
     let joins = u64::from(run.room_totals().1) * 2;
     let needed = ByteCount(kept(bytes) + joins * ENTRY_BYTES as u64);
-    let allowed = ByteCount(host.memory.map_or(u64::MAX, |memory| memory.0 / LEDGER_SHARE));
+    let allowed = ByteCount(host.memory_for_us().map_or(u64::MAX, |memory| memory.0 / LEDGER_SHARE));
     if needed > allowed {
         let rate = format!("{rate:.0}");
         return Err(PreflightError::Memory { needed, rate, horizon_s: horizon as u64, allowed });
@@ -235,6 +235,7 @@ fn describe(host: &HostFacts, limit: Option<u64>, preflight: Vec<String>) -> Hos
     Host {
         system: format!("{} {}", std::env::consts::OS, host.architecture),
         kernel: Some(host.kernel.clone()),
+        machine: host.machine.clone(),
         cpu_model: host.cpu_model.clone(),
         cpus: host.cpus as u32,
         memory_bytes: host.memory.map(|memory| memory.0),
@@ -243,7 +244,9 @@ fn describe(host: &HostFacts, limit: Option<u64>, preflight: Vec<String>) -> Hos
             descriptors: limit.or(host.descriptors_soft),
             port_first: host.local_ports.map(|(first, _)| first),
             port_last: host.local_ports.map(|(_, last)| last),
-            ..HostLimits::default()
+            processes: host.processes,
+            cpu_quota: host.control_group.cpus.map(|cpus| cpus.to_string()),
+            memory_bytes: host.control_group.memory_bytes,
         },
         preflight,
         ..Host::default()

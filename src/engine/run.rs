@@ -62,8 +62,8 @@ pub struct Run {
     group_starts: Vec<u32>,
     /// Login ceilings, by group.
     pub login_rates: Vec<Option<f64>>,
-    /// Whether a user has asked what software the server is.
-    pub has_asked_version: AtomicBool,
+    /// Whether a user looks what the server is, or has found out.
+    pub has_scout: AtomicBool,
     /// Where users connect to, round robin.
     pub targets: Vec<(SocketAddr, Transport)>,
     /// What users log in with.
@@ -175,7 +175,7 @@ impl Run {
         let rooms = room_sets(&plan, profile.activities.len(), &operations);
         let activities = planned_activities(&profile, &operations, &rooms);
         Self {
-            has_asked_version: AtomicBool::new(false),
+            has_scout: AtomicBool::new(false),
             room_names: room_names(number, &profile, &rooms),
             needs_subscriptions: activities.iter().any(|one| one.broadcasts == Some(LedgerKind::Presence)),
             rooms,

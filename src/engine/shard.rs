@@ -22,6 +22,7 @@ mod leaving;
 mod logins;
 mod report;
 mod rooms;
+mod scout;
 mod settling;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -37,6 +38,7 @@ use crate::engine::shard::leaving::Leavings;
 use crate::engine::shard::logins::{Due, Logins, Readiness};
 use crate::engine::shard::report::Occasion;
 use crate::engine::shard::rooms::Stays;
+use crate::engine::shard::scout::Scout;
 use crate::engine::shard::settling::Settling;
 use crate::engine::whereabouts::{Presence, Whereabouts};
 use crate::machine::{Channel, Event, Machine, Outbox};
@@ -97,6 +99,7 @@ pub struct Shard {
     settling: Settling,
     stays: Stays,
     leavings: Leavings,
+    scout: Scout,
     /// Who should see whose presence and, by the server's roster, does not: the changing one and its contact.
     unsubscribed: HashSet<(u32, u32)>,
     recorder: Recorder,
@@ -208,8 +211,6 @@ struct Watch {
     handshakes: (u64, u64),
     /// How often each was used.
     mechanisms: BTreeMap<Mechanism, u64>,
-    /// The server said what it is.
-    is_named: bool,
     /// By the phase in which they were read or written.
     stanzas: Vec<Stanzas>,
     drained: bool,
@@ -227,7 +228,6 @@ impl Watch {
             hopeless_logins: 0,
             handshakes: (0, 0),
             mechanisms: BTreeMap::new(),
-            is_named: false,
             stanzas: vec![Stanzas::default(); phases],
             drained: false,
         }
@@ -257,6 +257,7 @@ impl Shard {
             settling: Settling::default(),
             stays: Stays::default(),
             leavings: Leavings::new(&run, &range),
+            scout: Scout::default(),
             unsubscribed: HashSet::new(),
             recorder: Recorder::new(run.ledger_config(&range, capacity)),
             written: Written::default(),
@@ -300,7 +301,7 @@ impl Shard {
             names: &run.names,
             rooms: &run.room_names,
             wants_roster: run.needs_subscriptions,
-            has_asked_version: &run.has_asked_version,
+            is_scout: self.scout.is(channel),
             now,
         };
         let mut reports = std::mem::take(&mut self.reports);
@@ -329,6 +330,7 @@ impl Shard {
             Report::Key { cached: false } => self.watch.keys.1 += 1,
             Report::Secured(secured) => self.note_secured(now, secured),
             Report::Authenticated(mechanism) => *self.watch.mechanisms.entry(mechanism).or_default() += 1,
+            Report::Offered(offered) => self.note_offered(now, offered),
             Report::Software(software) => self.note_software(now, software),
             Report::Subscribers(jids) => self.compare_roster(user, &jids),
             Report::Room(place, event) => self.heed_room(now, user, place, event, out),
@@ -349,6 +351,7 @@ impl Shard {
             Report::Ended { class: None, .. } => {
                 self.whereabouts.set(user, Presence::Offline);
                 self.written.forget(channel);
+                self.scout_ended(channel);
                 self.logins.left(now, channel.0);
             }
             Report::Ended { was_online, may_retry, class: Some(class) } => {
@@ -361,6 +364,7 @@ impl Shard {
                 }
                 self.whereabouts.set(user, if ours { Presence::OfflineByUs } else { Presence::Offline });
                 self.written.forget(channel);
+                self.scout_ended(channel);
                 let again = may_retry && self.life == Life::Running;
                 self.logins.ended(now, channel.0, self.stay_end(now, user.0).filter(|_| again));
             }
@@ -482,6 +486,7 @@ impl Shard {
         let run = Arc::clone(&self.run);
         let user = self.range.start + local;
         self.logins.began(local, now + run.group_of(user).login_timeout);
+        self.may_scout(Channel(local));
         self.with_user(now, Channel(local), out, |user_machine, near, said| {
             let (address, transport) = run.target_of(user);
             let credentials = run.credentials_of(user);

@@ -150,10 +150,7 @@ fn work(jobs: &Jobs, cache: Option<&dyn KeyCache>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-    }
+    use crate::units::hex;
 
     #[test]
     fn the_vectors_of_rfc_6070_and_their_sha_256_sisters() {

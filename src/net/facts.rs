@@ -5,17 +5,24 @@
 use std::fs;
 use std::time::Duration;
 
+use hmac::{Hmac, KeyInit, Mac};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sha2::Sha256;
 
-use crate::units::ByteCount;
+use super::control_group::ControlGroup;
+use crate::units::{ByteCount, hex};
 
 /// What bounds a run on this host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct HostFacts {
     /// The kernel's release, as `uname -r` shows it.
     pub kernel: String,
     /// The machine type, as `uname -m` shows it.
     pub architecture: String,
+    /// Tells this machine from others of its kind; see [`machine`].
+    pub machine: Option<String>,
+    /// What control groups leave this process.
+    pub control_group: ControlGroup,
     /// CPUs this process may run on.
     pub cpus: usize,
     /// The CPU's model name.
@@ -24,6 +31,8 @@ pub struct HostFacts {
     pub memory: Option<ByteCount>,
     /// The kernel's clock source; other than `tsc` a reading may cost a microsecond.
     pub clock_source: Option<String>,
+    /// Threads or processes this user may have (`RLIMIT_NPROC`); none is unlimited.
+    pub processes: Option<u64>,
     /// Soft limit on descriptors (`RLIMIT_NOFILE`); none is unlimited.
     pub descriptors_soft: Option<u64>,
     /// Hard limit on descriptors; none is unlimited.
@@ -34,6 +43,14 @@ pub struct HostFacts {
     pub listen_backlog: Option<u32>,
 }
 
+impl HostFacts {
+    /// Memory there is for this process: the machine's, or what control groups leave of it.
+    pub fn memory_for_us(&self) -> Option<ByteCount> {
+        let left = self.control_group.memory_bytes.map(ByteCount);
+        [self.memory, left].into_iter().flatten().min()
+    }
+}
+
 /// Reads the facts of this host.
 pub fn host() -> HostFacts {
     let name = rustix::system::uname();
@@ -41,10 +58,13 @@ pub fn host() -> HostFacts {
     HostFacts {
         kernel: name.release().to_string_lossy().into_owned(),
         architecture: name.machine().to_string_lossy().into_owned(),
+        machine: line("/etc/machine-id").and_then(|id| machine(&id)),
+        control_group: ControlGroup::own(),
         cpus: std::thread::available_parallelism().map_or(1, usize::from),
         cpu_model: cpu_model(),
         memory: field_kib("/proc/meminfo", "MemTotal:"),
         clock_source: line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        processes: getrlimit(Resource::Nproc).current,
         descriptors_soft: descriptors.current,
         descriptors_hard: descriptors.maximum,
         local_ports: local_ports(),
@@ -114,6 +134,18 @@ pub fn open_descriptors() -> Option<usize> {
     procfs::process::Process::myself().and_then(|process| process.fd_count()).ok()
 }
 
+/// A digest of a machine's id for this program alone: whoever reads a result cannot say which machine it was made on, and two
+/// results of one machine agree (machine-id(5) asks for a keyed digest). None for an image that has no id yet.
+fn machine(id: &str) -> Option<String> {
+    const KEY: &[u8] = b"xmpp-bench host.machine";
+    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| {
+        let mut keyed = Hmac::<Sha256>::new_from_slice(KEY).expect("keys of any length will do");
+        keyed.update(id.as_bytes());
+        hex(&keyed.finalize().into_bytes()[..8])
+    })
+}
+
 fn line(path: &str) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim().to_owned())
 }
@@ -150,6 +182,18 @@ mod tests {
         let (first, last) = facts.local_ports.expect("Linux has a port range");
         assert!(first < last);
         assert!(raise_descriptor_limit() >= facts.descriptors_soft);
+    }
+
+    #[test]
+    fn a_machine_has_a_name_of_its_own_that_does_not_tell_its_id() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let name = machine(id).expect("an id");
+        assert_eq!((name.len(), machine(id)), (16, Some(name.clone())));
+        assert_ne!(machine("0123456789abcdef0123456789abcdee"), Some(name.clone()));
+        assert!(!id.contains(&name[..6]));
+        for none in ["", "uninitialized", "0123"] {
+            assert_eq!(machine(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -166,7 +166,7 @@ impl Handshake {
 pub(super) fn secured(stream: &TlsStream<TcpStream>, started: Offset) -> Secured {
     let (_, tls) = stream.get_ref();
     let version = tls.protocol_version();
-    let leaf = tls.peer_certificates().and_then(|chain| chain.first());
+    let chain = tls.peer_certificates().unwrap_or_default();
     Secured {
         started,
         version: version.map_or_else(String::new, |version| format!("{version:?}")),
@@ -174,7 +174,8 @@ pub(super) fn secured(stream: &TlsStream<TcpStream>, started: Offset) -> Secured
             .negotiated_cipher_suite()
             .map_or_else(String::new, |suite| format!("{:?}", suite.suite())),
         resumed: matches!(tls.handshake_kind(), Some(HandshakeKind::Resumed)),
-        leaf_sha256: leaf.map(|leaf| fingerprint(leaf)),
+        leaf_sha256: chain.first().map(|leaf| fingerprint(leaf)),
+        certificates: chain.len() as u32,
         exporter: if version == Some(ProtocolVersion::TLSv1_3) { exporter(stream) } else { None },
     }
 }

@@ -9,6 +9,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
 use super::tls::fingerprint;
+use crate::units::hex;
 
 /// Takes one leaf and no other.
 #[derive(Debug)]
@@ -94,8 +95,4 @@ impl ServerCertVerifier for AnyLeaf {
     }
 
     signatures_checked!();
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

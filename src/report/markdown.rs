@@ -56,10 +56,7 @@ fn observed(text: &mut String, result: &RunResult) {
 
 fn subject(text: &mut String, result: &RunResult) {
     let server = result.target.identity.as_ref();
-    let server = server.map_or_else(
-        || "a server that does not say what it is".to_owned(),
-        |server| code(&server.to_string()),
-    );
+    let server = server.map_or_else(|| "unknown software".to_owned(), |server| code(&server.to_string()));
     text.push_str(&format!(
         "Profile {}, seed {}, against {server} at {}; made by {} on {}, {}.\n\n",
         code(&result.profile.name),

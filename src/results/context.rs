@@ -27,6 +27,20 @@ pub struct Profile {
     /// The activities as planned.
     #[serde(default)]
     pub activities: Vec<Activity>,
+    /// What accounts files held, for groups that have one.
+    #[serde(default)]
+    pub accounts_files: Vec<AccountsFile>,
+}
+
+/// A file with a group's accounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AccountsFile {
+    /// The group.
+    pub group: String,
+    /// Where it was read from.
+    pub path: String,
+    /// SHA-256 of the names its users have (the JIDs before the `@`), each with a line feed after it, in order; hexadecimal.
+    pub names_sha256: String,
 }
 
 /// One activity as planned.
@@ -49,6 +63,10 @@ pub struct Host {
     pub kernel: Option<String>,
     /// The processor's model name.
     pub cpu_model: Option<String>,
+    /// Tells this machine from others of its kind: a digest made for this purpose of the machine's own id (machine-id(5)), which is
+    /// not to be published itself.
+    #[serde(default)]
+    pub machine: Option<String>,
     /// Processors this process may run on.
     pub cpus: u32,
     /// Memory of the machine, bytes.
@@ -77,9 +95,9 @@ pub struct HostLimits {
     pub port_last: Option<u16>,
     /// Threads or processes this user may have.
     pub processes: Option<u64>,
-    /// Share of the machine's processors a control group leaves us, in processors.
+    /// CPU time control groups leave us, in processors (`1.5`).
     pub cpu_quota: Option<String>,
-    /// Memory a control group leaves us, bytes.
+    /// Memory control groups leave us, bytes.
     pub memory_bytes: Option<u64>,
 }
 
@@ -98,13 +116,13 @@ pub struct Target {
     pub tls: Option<TlsFacts>,
     /// What the server says it is (XEP-0092); null where it does not say.
     pub identity: Option<ServerIdentity>,
-    /// SASL mechanisms offered, in the server's order.
+    /// SASL mechanisms offered to the user who looked, on its last stream before it proved who it is; in the server's order.
     #[serde(default)]
     pub mechanisms: Vec<String>,
     /// Logins by the mechanism they used.
     #[serde(default)]
     pub mechanisms_used: BTreeMap<String, u64>,
-    /// Stream and service features seen, by namespace or name.
+    /// Stream features offered to that user, on any of its streams, by namespace.
     #[serde(default)]
     pub features: Vec<String>,
     /// Share of messages between users of different targets, 0 to 1.

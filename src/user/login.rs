@@ -13,8 +13,8 @@ use crate::user::session::Session;
 use crate::user::{Beginning, Report, Said, Surroundings, ended_sample};
 use crate::xmpp::negotiation::Blame;
 use crate::xmpp::{
-    Bound, ClientConfig, Element, ElementKind, Failure, Flow, Header, Negotiation, Progress, ReadError, Step,
-    namespaces, write,
+    Bound, ClientConfig, Element, ElementKind, Failure, Flow, Header, Negotiation, Offered, Progress,
+    ReadError, Step, namespaces, write,
 };
 
 /// The id of the roster request; one per stream, so it need not be unique beyond it.
@@ -222,6 +222,9 @@ impl Login {
     ) -> Result<Flow, Failed> {
         match &mut self.stage {
             Stage::Negotiating(negotiation) => {
+                if near.is_scout && element.kind() == ElementKind::Features {
+                    words.out.reports.push(Report::Offered(Box::new(Offered::parse(element))));
+                }
                 let progress = words.write(|bytes| negotiation.handle_element(element, bytes));
                 self.go_on(progress?, near, words)
             }

@@ -21,7 +21,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 pub use self::failure::{Blame, Failure};
-pub use self::features::Features;
+pub use self::features::{Features, Offered};
 use self::table::{Action, Input, State, transition};
 use super::sasl::scram::{ScramClient, ScramError};
 use super::sasl::{self, Choice};

@@ -6,7 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 use xmpp_bench::compare::{CompareError, Options, Run, Topic, compare};
 use xmpp_bench::results::{
-    EndedEarly, ExitReason, IntervalHistogram, OperationSeries, RunResult, VerdictState, file,
+    AccountsFile, EndedEarly, ExitReason, IntervalHistogram, OperationSeries, RunResult, VerdictState, file,
 };
 
 use crate::runs::{OPERATION, Values, result, template};
@@ -55,6 +55,22 @@ fn runs_that_were_asked_something_else_are_refused_and_every_difference_is_named
         "{said}"
     );
     assert!(!refusal(&base, &other, &[Topic::Host]).contains("8 ×"));
+    let names = |side: &str, digest: &'static str| {
+        runs(side, 1..=5, move |run| {
+            run.profile.accounts_files = vec![AccountsFile {
+                group: "staff".into(),
+                names_sha256: digest.into(),
+                ..Default::default()
+            }];
+        })
+    };
+    let said = refusal(&names("base", "1f"), &names("new", "2f"), &[]);
+    assert!(
+        said.contains("accounts_file of staff had other names (new1.json … new5.json, 5 files)"),
+        "{said}"
+    );
+    let older = compare(&base, &names("new", "2f"), &Options::default());
+    assert!(older.is_ok(), "what nobody wrote down does not differ: {older:?}");
     let options = Options { allow: vec![Topic::Host, Topic::Verdict], ..Options::default() };
     let differences = compare(&base, &other, &options).unwrap().differences;
     assert_eq!(differences.iter().filter(|one| one.allowed.is_some()).count(), 2, "{differences:?}");
@@ -158,6 +174,24 @@ fn what_only_belongs_beside_the_numbers_is_marked() {
         assert!(said.iter().any(|one| one.starts_with(what)), "{what}: {said:?}");
     }
     assert!(comparison.method.pairs.is_empty(), "other seeds are no pairs");
+    let on = |side: &str, machine: &'static str| {
+        runs(side, 1..=5, move |run| {
+            run.host.machine = Some(machine.into());
+            run.host.limits.cpu_quota = (machine == "b").then(|| "1.5".into());
+        })
+    };
+    let marked = |comparison: xmpp_bench::compare::Comparison| {
+        comparison.differences.into_iter().map(|one| one.what).collect::<Vec<_>>().join("\n")
+    };
+    let other = marked(compare(&on("base", "a"), &on("new", "b"), &Options::default()).unwrap());
+    for what in [
+        "machine: another one than base1.json's (new1.json … new5.json, 5 files)",
+        "limits: 1.5 processors, not none",
+    ] {
+        assert!(other.contains(what), "{what}: {other}");
+    }
+    let same = marked(compare(&on("base", "a"), &on("new", "a"), &Options::default()).unwrap());
+    assert!(!same.contains("machine") && !same.contains("limits"), "{same}");
     let paired =
         compare(&runs("base", 1..=7, |_| ()), &runs("new", 1..=7, |_| ()), &Options::default()).unwrap();
     assert_eq!(paired.method.pairs, [0, 1, 2, 3, 4, 5, 6]);

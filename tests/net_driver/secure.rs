@@ -123,6 +123,7 @@ fn a_stream_is_secured_in_its_middle_and_both_ends_know_the_same_of_it() {
         assert_eq!((&ours.version, &ours.cipher), (&theirs.version, &theirs.cipher));
         assert_eq!(ours.leaf_sha256, Some(certificates.leaf_sha256));
         assert_eq!(theirs.leaf_sha256, None);
+        assert_eq!((ours.certificates, theirs.certificates), (1, 0));
         assert!(ours.exporter.is_some() && ours.exporter == theirs.exporter);
         assert!(!ours.resumed && ours.started > Offset::ZERO);
         assert_eq!(client.cause(ONE), Some(CloseCause::Asked));

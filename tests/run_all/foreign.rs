@@ -67,6 +67,14 @@ fn on(server: &str) {
     let used: Vec<&String> = ended.result.target.mechanisms_used.keys().collect();
     assert!(used.len() == 1 && used[0].starts_with("SCRAM-SHA-"), "{used:?}");
 
+    let target = &ended.result.target;
+    assert!(target.mechanisms.iter().any(|offered| offered == used[0]), "{:?}", target.mechanisms);
+    for feature in ["urn:ietf:params:xml:ns:xmpp-tls", "urn:ietf:params:xml:ns:xmpp-bind", "urn:xmpp:sm:3"] {
+        assert!(target.features.iter().any(|offered| offered == feature), "{feature}: {:?}", target.features);
+    }
+    let tls = target.tls.as_ref().expect("over TLS");
+    assert!(tls.certificate.as_ref().expect("it shows one").chain >= 1, "{tls:?}");
+
     // Our own session of that user got one copy of each, like everybody else's.
     let ledger = ended.result.ledger.message;
     assert_eq!(ledger.delivered, ledger.expected);

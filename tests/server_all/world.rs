@@ -215,6 +215,7 @@ fn secured() -> Secured {
         cipher: String::new(),
         resumed: false,
         leaf_sha256: None,
+        certificates: 0,
         exporter: None,
     }
 }

@@ -11,6 +11,7 @@ use xmpp_bench::results::Histogram;
 use xmpp_bench::sample::{LedgerCounts, Outcome, TokenKind};
 use xmpp_bench::server::truth::{Action, CopyLine, Line};
 use xmpp_bench::units::{Offset, Quantile};
+use xmpp_bench::xmpp::Offered;
 
 const HEAD: &str = r#"
 deadline = "5s"
@@ -131,6 +132,30 @@ fn what_the_server_is_is_asked_once_and_heard_once() {
     assert_eq!((world.questions, world.software.len()), (1, 1));
     let counts = world.finish(Duration::from_secs(5));
     assert!(counts.expected > 5_000 && counts.delivered == counts.expected, "{counts:?}");
+}
+
+#[test]
+fn one_user_looks_what_is_offered_and_another_goes_on_where_its_session_ends_first() {
+    let mut world = World::new(&profile_with(ACTIVITIES), |_| ());
+    let mut at = Offset::ZERO;
+    while world.questions == 0 {
+        at = at + LATENCY / 10;
+        assert!(at < Offset::from_secs_f64(8.0), "nobody asks");
+        world.run_until(at);
+    }
+    // The answer is on its way; whoever is there, the one who asked among them, is sent off before it comes.
+    (0..40).for_each(|user| world.say_to(user, "</stream:stream>"));
+    world.run_until(at + LATENCY * 3);
+    assert_eq!((world.questions, world.software.len()), (1, 0));
+    world.run_until(Offset::from_secs_f64(8.0));
+    assert_eq!((world.questions, world.software.len()), (2, 1));
+    // Two users looked, each at two streams: before it proved who it is and after.
+    assert_eq!(world.offered.len(), 4, "{:?}", world.offered);
+    let mut all = Offered::default();
+    world.offered.drain(..).for_each(|offered| all.add(offered));
+    assert_eq!(all.mechanisms.first().map(String::as_str), Some("SCRAM-SHA-256"), "{all:?}");
+    let bind = "urn:ietf:params:xml:ns:xmpp-bind";
+    assert!(all.namespaces.contains(bind) && !all.namespaces.contains(""), "{all:?}");
 }
 
 #[test]

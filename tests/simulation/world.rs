@@ -25,7 +25,7 @@ use xmpp_bench::sample::{Fault, LedgerCounts, LedgerKind, OperationId, Outcome, 
 use xmpp_bench::server::truth::Line;
 use xmpp_bench::server::{Population, Server, ServerOptions};
 use xmpp_bench::units::Offset;
-use xmpp_bench::xmpp::Software;
+use xmpp_bench::xmpp::{Offered, Software};
 
 /// One way.
 pub const LATENCY: Duration = Duration::from_micros(100);
@@ -47,6 +47,8 @@ pub struct World {
     /// How often users asked what the server is, and every time a report said so.
     pub questions: usize,
     pub software: Vec<Software>,
+    /// What the server offered those who looked.
+    pub offered: Vec<Offered>,
     pub last: Option<ShardReport>,
     pub truth: Vec<Line>,
     keys: HashMap<Vec<u8>, Vec<u8>>,
@@ -132,6 +134,7 @@ impl World {
             faults: Vec::new(),
             questions: 0,
             software: Vec::new(),
+            offered: Vec::new(),
             last: None,
             truth: Vec::new(),
             keys: HashMap::new(),
@@ -259,6 +262,7 @@ impl World {
         while let Ok(report) = self.reports.try_recv() {
             self.samples.extend_from_slice(&report.log.samples);
             self.faults.extend_from_slice(&report.log.faults);
+            self.offered.extend(report.offered.iter().map(|offered| (**offered).clone()));
             self.software.extend(report.software.iter().map(|software| (**software).clone()));
             let drained = self.last.as_ref().is_some_and(|last| last.drained);
             self.last = Some(ShardReport { drained: report.drained || drained, ..report });

@@ -39,7 +39,7 @@ pub struct Limits {
     pub descriptors: Option<u64>,
     /// Ports of one source address towards one target.
     pub ports: Option<u64>,
-    /// Memory of the machine, bytes.
+    /// Memory there is for this process, bytes.
     pub memory_bytes: Option<u64>,
 }
 
@@ -49,7 +49,7 @@ impl Limits {
         Self {
             descriptors: facts::raise_descriptor_limit(),
             ports: host.local_ports.map(|(first, last)| u64::from(last.saturating_sub(first)) + 1),
-            memory_bytes: host.memory.map(|memory| memory.0),
+            memory_bytes: host.memory_for_us().map(|memory| memory.0),
         }
     }
 }

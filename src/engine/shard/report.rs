@@ -10,7 +10,7 @@ use crate::results::Histogram;
 use crate::sample::{LedgerCounts, Place};
 use crate::units::Offset;
 use crate::user::Stanzas;
-use crate::xmpp::{Mechanism, Software};
+use crate::xmpp::{Mechanism, Offered, Software};
 
 /// See the module text. Counts are since the run began; the log, lags and turns since the last report.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub struct ShardReport {
     pub mechanisms: BTreeMap<Mechanism, u64>,
     /// Facts of one channel's TLS, the first time one is secured.
     pub secured: Option<Box<Secured>>,
+    /// What the server offers the user who looks.
+    pub offered: Option<Box<Offered>>,
     /// What the server says it is, when it says so.
     pub software: Option<Box<Software>>,
     /// Stanzas read and written, by phase.
@@ -81,6 +83,8 @@ pub(super) enum Occasion {
     Between,
     /// The first channel was secured.
     Secured(Box<Secured>),
+    /// The server said what it offers.
+    Offered(Box<Offered>),
     /// The server said what it is.
     Named(Box<Software>),
     /// Everything is over.
@@ -93,11 +97,13 @@ impl Shard {
         let phases = self.run.plan.phases().len();
         let (is_last, is_tick) = (matches!(occasion, Occasion::Last), matches!(occasion, Occasion::Tick));
         let room_orders = if is_last { self.stays.orders(&self.run) } else { Vec::new() };
-        let (secured, software) = match occasion {
-            Occasion::Secured(secured) => (Some(secured), None),
-            Occasion::Named(software) => (None, Some(software)),
-            Occasion::Tick | Occasion::Between | Occasion::Last => (None, None),
-        };
+        let (mut secured, mut offered, mut software) = (None, None, None);
+        match occasion {
+            Occasion::Secured(it) => secured = Some(it),
+            Occasion::Offered(it) => offered = Some(it),
+            Occasion::Named(it) => software = Some(it),
+            Occasion::Tick | Occasion::Between | Occasion::Last => {}
+        }
         let watch = &mut self.watch;
         let _ = self.outlet.send(ShardReport {
             shard: self.number,
@@ -119,16 +125,10 @@ impl Shard {
             stanzas: watch.stanzas.clone(),
             room_orders,
             secured,
+            offered,
             software,
             drained: watch.drained,
         });
-    }
-
-    /// Once: a server that goes on saying it, asked or not, has said it.
-    pub(super) fn note_software(&mut self, at: Offset, software: Box<Software>) {
-        if !std::mem::replace(&mut self.watch.is_named, true) {
-            self.hand_over(at, Occasion::Named(software));
-        }
     }
 
     pub(super) fn note_secured(&mut self, at: Offset, secured: Box<Secured>) {

@@ -1,5 +1,7 @@
 //! `<stream:features/>`, as far as a client's login needs it.
 
+use std::collections::BTreeSet;
+
 use crate::xmpp::{Element, Mechanism, namespaces};
 
 /// What a server offers.
@@ -58,5 +60,102 @@ impl Features {
             ("register", namespaces::REGISTRATION_FEATURE) => self.registration = true,
             _ => self.unknown_required |= has("required"),
         }
+    }
+}
+
+/// What a `<stream:features/>` says, for whoever writes down what a server offers: words, none of them understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offered {
+    /// SASL mechanisms (RFC 6120 section 6.4.1), in the server's order, those unknown here too.
+    pub mechanisms: Vec<String>,
+    /// The namespaces of the features.
+    pub namespaces: BTreeSet<String>,
+}
+
+impl Offered {
+    /// More names of either kind are not kept.
+    pub const NAMES_MAX: usize = 64;
+    /// More characters of a name are not kept.
+    pub const NAME_MAX: usize = 100;
+
+    /// Reads a `<stream:features/>`.
+    pub fn parse(features: &Element<'_>) -> Self {
+        let cut = |name: &str| name.trim().chars().take(Self::NAME_MAX).collect::<String>();
+        let mut offered = Self::default();
+        for child in features.children() {
+            if child.is("mechanisms", namespaces::SASL) {
+                let names = child.children().filter(|child| child.is("mechanism", namespaces::SASL));
+                offered.mechanisms.extend(names.take(Self::NAMES_MAX).map(|name| cut(&name.text())));
+            }
+            if offered.namespaces.len() < Self::NAMES_MAX {
+                offered.namespaces.insert(cut(&child.namespace()));
+            }
+        }
+        offered.mechanisms.truncate(Self::NAMES_MAX);
+        offered
+    }
+
+    /// Adds what a later stream of the same server offers: features are added up, and of mechanisms the last list counts, since
+    /// those of a stream in the clear are others (RFC 6120 section 5.4.3.3).
+    pub fn add(&mut self, later: Self) {
+        if !later.mechanisms.is_empty() {
+            self.mechanisms = later.mechanisms;
+        }
+        self.namespaces.extend(later.namespaces);
+        while self.namespaces.len() > Self::NAMES_MAX {
+            self.namespaces.pop_last();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xmpp::StreamNamespaces;
+
+    fn offered(inside: &str) -> Offered {
+        let text = format!("<stream:features>{inside}</stream:features>");
+        Offered::parse(&Element::parse(text.as_bytes(), &StreamNamespaces::default()).unwrap())
+    }
+
+    #[test]
+    fn what_is_offered_is_kept_by_name_known_or_not() {
+        let mut all = offered(
+            "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
+             <mechanism>PLAIN</mechanism></mechanisms>",
+        );
+        all.add(offered(
+            "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism> SCRAM-SHA-512-PLUS </mechanism>\
+             <mechanism>PLAIN</mechanism><other/></mechanisms><limits xmlns='urn:xmpp:stream-limits:0'/>",
+        ));
+        all.add(offered("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"));
+        assert_eq!(all.mechanisms, ["SCRAM-SHA-512-PLUS", "PLAIN"]);
+        let namespaces: Vec<&str> = all.namespaces.iter().map(String::as_str).collect();
+        assert_eq!(
+            namespaces,
+            [
+                "urn:ietf:params:xml:ns:xmpp-bind",
+                "urn:ietf:params:xml:ns:xmpp-sasl",
+                "urn:ietf:params:xml:ns:xmpp-tls",
+                "urn:xmpp:stream-limits:0"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_server_that_offers_without_end_is_kept_in_part() {
+        let endless = |mark: &str| {
+            let features =
+                (0..100).map(|n| format!("<x xmlns='{mark}{n:03}'/>")).collect::<Vec<_>>().concat();
+            let long = "é".repeat(1_000);
+            let names = format!("<mechanism>{long}</mechanism>").repeat(100);
+            offered(&format!(
+                "{features}<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{names}</mechanisms>"
+            ))
+        };
+        let mut all = endless("b");
+        all.add(endless("a"));
+        assert_eq!((all.mechanisms.len(), all.namespaces.len()), (Offered::NAMES_MAX, Offered::NAMES_MAX));
+        assert!(all.mechanisms.iter().all(|name| name.chars().count() == Offered::NAME_MAX));
     }
 }

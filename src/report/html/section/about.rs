@@ -43,6 +43,7 @@ fn facts(run: &Run) -> Vec<(&'static str, String)> {
         ("server", server(&result.target)),
         ("target", result.target.urls.join(", ")),
         ("domain", result.target.domain.clone()),
+        ("offered", offered(&result.target)),
         ("TLS", tls(&result.target)),
         ("profile", result.profile.name.clone()),
         (
@@ -96,6 +97,14 @@ fn server(target: &Target) -> String {
             format!("{server}{os}")
         },
     )
+}
+
+fn offered(target: &Target) -> String {
+    let names =
+        |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")));
+    let both = [names("mechanisms", &target.mechanisms), names("features", &target.features)];
+    let text = both.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    if text.is_empty() { "not written down".to_owned() } else { text }
 }
 
 fn tls(target: &Target) -> String {
