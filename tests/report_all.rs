@@ -11,6 +11,8 @@ mod chromium;
 mod forms;
 #[path = "report_all/hostile.rs"]
 mod hostile;
+#[path = "results_all/hour.rs"]
+mod hour;
 #[path = "report_all/long.rs"]
 mod long;
 #[path = "report_all/observed.rs"]
