@@ -132,8 +132,9 @@ pub fn main() -> ProcessCode {
         Command::Serve(args) => serve::run(&args).map(|()| 0),
         Command::Accounts(args) => accounts::run(&args),
         Command::Profile(args) => {
-            let width = terminal::style().width;
-            profile::run(&args, width, &mut terminal::stdout()).map(|()| 0).map_err(Failure::from)
+            let mut text = Vec::new();
+            let told = profile::run(&args, terminal::style().width, &mut text).map_err(Failure::from);
+            told.and_then(|()| terminal::print(&String::from_utf8_lossy(&text))).map(|()| 0)
         }
         Command::Summary(args) => summary::run(&args).map(|()| 0),
         Command::Compare(args) => compare::run(&args),

@@ -12,6 +12,7 @@
 //!
 //! This module refuses to judge: verdicts and objectives come in as data. It reads no clock, and it measures nothing.
 
+mod asked;
 mod assemble;
 pub mod check;
 mod context;
@@ -25,6 +26,7 @@ mod series;
 mod totals;
 mod version;
 
+pub use asked::load_difference;
 pub use assemble::{Conclusion, Preamble, assemble};
 pub use context::{
     AccountsFile, Activity, Certificate, Gauge, Generator, Host, HostLimits, KeyCache, Profile,

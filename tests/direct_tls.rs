@@ -69,6 +69,7 @@ fn users_log_in_over_tls_from_the_first_byte() {
         profile: Arc::new(profile_for(server.direct_tls_address().unwrap(), &authority)),
         seed: 1,
         out: folder.path().join("result.json"),
+        replace: false,
         command: Vec::new(),
         workers: Some(1),
         own_server: None,

@@ -9,7 +9,7 @@ use clap::Args;
 use crate::activity::{self, Activity};
 use crate::cli::compare::code_of as compare_code;
 use crate::cli::live::LiveAddress;
-use crate::cli::run::{RunArgs, listen_for_signals, repeat, seed, stamp, stem};
+use crate::cli::run::{RunArgs, check_own_server, listen_for_signals, repeat, seed, stamp, stem};
 use crate::cli::runs::conduct::{Series, conclude, conduct, prepare_folder};
 use crate::cli::runs::{Planned, RUNS_MAX, Settle, Side, interleaved};
 use crate::cli::{Failure, confirm, load, terminal};
@@ -92,6 +92,8 @@ pub(super) fn run(args: &AbArgs) -> Result<u8, Failure> {
     let options = options(args)?;
     let sides = [side(args, Side::A)?, side(args, Side::B)?];
     let profiles = [load_side(&sides[0])?, load_side(&sides[1])?];
+    check_server(&sides[0], &profiles[0], Side::A)?;
+    check_server(&sides[1], &profiles[1], Side::B)?;
     forewarn(args, &profiles, &options)?;
     let runs = 2 * u32::from(args.repeat);
     confirm::confirm_runs(&[&profiles[0], &profiles[1]], runs, args.yes)?;
@@ -117,9 +119,14 @@ pub(super) fn run(args: &AbArgs) -> Result<u8, Failure> {
         outcome.reasons.retain(|(code, _)| *code != ExitCode::Objective);
     }
     if outcome.is_whole {
-        outcome.reasons.extend(compare_sides(&series.planned, options)?);
+        let compared = compare_sides(&series.planned, options)?;
+        if compared.is_made {
+            // Runs that cannot be trusted are compared only where --allow says so, and then they decide no more.
+            outcome.reasons.retain(|(code, _)| *code != ExitCode::NotTrustworthy);
+        }
+        outcome.reasons.extend(compared.reasons);
+        terminal::print(&hint(&folder, args))?;
     }
-    terminal::print(&hint(&folder))?;
     conclude(outcome.reasons, false)
 }
 
@@ -157,8 +164,15 @@ fn known_of_servers(profiles: &[Arc<Profile<Activity>>; 2]) -> PlannedServer {
     }
 }
 
-/// Compares the sides and prints what came of it; what speaks for an exit code is returned.
-fn compare_sides(planned: &[Planned], options: Options) -> Result<Vec<(ExitCode, String)>, Failure> {
+/// What comparing the sides came to.
+struct Compared {
+    is_made: bool,
+    /// What speaks for an exit code.
+    reasons: Vec<(ExitCode, String)>,
+}
+
+/// Compares the sides and prints what came of it.
+fn compare_sides(planned: &[Planned], options: Options) -> Result<Compared, Failure> {
     let side = |side| -> Result<Vec<Run>, Failure> {
         let own = planned.iter().filter(|one| one.side == Some(side));
         own.map(|one| Run::read(&one.out).map_err(|error| Failure::usage(error.to_string()))).collect()
@@ -168,11 +182,13 @@ fn compare_sides(planned: &[Planned], options: Options) -> Result<Vec<(ExitCode,
             let style = terminal::style();
             terminal::print(&format!("\n{}", comparison.text(style.width, style.colour)))?;
             let reasons = comparison.exit.reasons.into_iter();
-            Ok(reasons.map(|reason| (exit::code_of(reason.code), reason.reason)).collect())
+            let reasons = reasons.map(|reason| (exit::code_of(reason.code), reason.reason)).collect();
+            Ok(Compared { is_made: true, reasons })
         }
         Err(error) => {
             terminal::say(&format!("not compared: {error}"));
-            Ok(vec![(compare_code(&error), "the sides were not compared".to_owned())])
+            let reasons = vec![(compare_code(&error), "the sides were not compared".to_owned())];
+            Ok(Compared { is_made: false, reasons })
         }
     }
 }
@@ -185,9 +201,35 @@ fn options(args: &AbArgs) -> Result<Options, Failure> {
 }
 
 /// How to come back to it.
-fn hint(folder: &Path) -> String {
-    let folder = folder.display();
-    format!("\nThe comparison again: xmpp-bench compare {folder}/a-* --with {folder}/b-*\n")
+fn hint(folder: &Path, args: &AbArgs) -> String {
+    let folder = quoted(&folder.to_string_lossy());
+    let mut command = format!("xmpp-bench compare {folder}/a-* --with {folder}/b-*");
+    for gate in &args.gate {
+        command += &format!(" --gate {}", quoted(gate));
+    }
+    if !args.allow.is_empty() {
+        let words: Vec<&str> = args.allow.iter().map(|topic| topic.as_str()).collect();
+        command += &format!(" --allow {}", words.join(","));
+    }
+    format!("\nThe comparison again: {command}\n")
+}
+
+/// A word as a POSIX shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./+:@%,".contains(c);
+    if !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    // A file whose name begins with a dash is no option.
+    let guard = if word.starts_with('-') { "./" } else { "" };
+    format!("'{guard}{}'", word.replace('\'', "'\\''"))
+}
+
+/// Says of a side's faults what would stop its runs.
+fn check_server(own: &RunArgs, profile: &Profile<Activity>, side: Side) -> Result<(), Failure> {
+    let name = format!("--{}-fault", side.as_str());
+    check_own_server(own, profile)
+        .map_err(|failure| Failure::new(failure.code, failure.message.replacen("--fault", &name, 1)))
 }
 
 /// The command line of a side's runs.
@@ -215,6 +257,7 @@ fn side(args: &AbArgs, side: Side) -> Result<RunArgs, Failure> {
         quiet: args.quiet,
         seed: None,
         out: None,
+        force: false,
         repeat: None,
         settle: None,
         json: false,

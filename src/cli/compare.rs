@@ -177,6 +177,7 @@ fn gate_lines(path: &Path) -> Result<Vec<(String, String)>, Failure> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| fail(&error))?;
     let lines = text
+        .trim_start_matches('\u{feff}')
         .lines()
         .enumerate()
         .map(|(number, line)| (number + 1, line.split('#').next().unwrap_or("").trim()));

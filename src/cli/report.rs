@@ -91,7 +91,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
         return Err(Failure::usage("a histogram log is of one result: name one, or make a log of each"));
     }
     let place = place(args, format)?;
-    let runs = read(&args.results)?;
+    let runs = read(&args.results, matches!(format, Format::Csv | Format::Hlog))?;
     let text = match format {
         Format::Html => html::render(&runs),
         Format::Markdown => markdown::render(&runs),
@@ -169,11 +169,15 @@ fn beside(results: &[PathBuf], format: Format) -> PathBuf {
     first.with_file_name(format!("{stem}.{}", format.ending()))
 }
 
-fn read(paths: &[PathBuf]) -> Result<Vec<Run>, Failure> {
+fn read(paths: &[PathBuf], is_bare: bool) -> Result<Vec<Run>, Failure> {
     let mut results = Vec::new();
     for path in paths {
         tell_of_the_large(path);
         let result = file::read(path).map_err(|error| Failure::usage(summary::explain(&error)))?;
+        if is_bare {
+            // The others say it themselves.
+            summary::contradictions_of(path, &result).iter().for_each(|line| terminal::say(line));
+        }
         let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
         results.push((name.into_owned(), result));
     }

@@ -47,6 +47,9 @@ pub(super) struct RunArgs {
     /// Where the result goes [default: NAME-TIME.json in this folder]; with --repeat, number and seed are put into each name.
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+    /// Replace a result, or the journal of a run that was killed, that is there.
+    #[arg(long, conflicts_with = "repeat")]
+    pub(super) force: bool,
     /// Run it so many times, with the seeds after --seed, and a result for each.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=i64::from(RUNS_MAX)))]
     #[arg(conflicts_with = "truth")]
@@ -157,6 +160,7 @@ fn order(args: &RunArgs, profile: &Arc<Profile<Activity>>, server: Option<&Loopb
         profile: Arc::clone(profile),
         seed,
         out: args.out.clone().unwrap_or_else(|| default_out(&args.profile, now)),
+        replace: args.force,
         command: load::blotted_command(),
         workers: args.workers.map(usize::from),
         own_server: server
@@ -189,24 +193,31 @@ pub(super) fn stamp(now: WallTime) -> String {
     format!("{time}Z")
 }
 
+/// Whether what is asked of the embedded server can be asked.
+pub(super) fn check_own_server(args: &RunArgs, profile: &Profile<Activity>) -> Result<(), Failure> {
+    let uses_loopback = profile.target.uses_loopback();
+    if !uses_loopback && (args.fault.is_some() || args.truth.is_some()) {
+        return Err(Failure::usage(
+            "--fault and --truth are for the embedded server: use --target loopback:",
+        ));
+    }
+    if uses_loopback && profile.target.endpoints.len() > 1 {
+        return Err(Failure::usage(
+            "target.url: loopback: stands alone; it cannot be one of several targets",
+        ));
+    }
+    load::faults(args.fault.as_deref()).map(|_| ())
+}
+
 /// Starts the embedded server where the profile wants it.
 fn own_server(
     args: &RunArgs,
     profile: &Profile<Activity>,
     epoch: Epoch,
 ) -> Result<Option<Loopback>, Failure> {
+    check_own_server(args, profile)?;
     if !profile.target.uses_loopback() {
-        return match (&args.fault, &args.truth) {
-            (None, None) => Ok(None),
-            _ => {
-                Err(Failure::usage("--fault and --truth are for the embedded server: use --target loopback:"))
-            }
-        };
-    }
-    if profile.target.endpoints.len() > 1 {
-        return Err(Failure::usage(
-            "target.url: loopback: stands alone; it cannot be one of several targets",
-        ));
+        return Ok(None);
     }
     let mut server = load::server_options(profile);
     server.faults = load::faults(args.fault.as_deref())?;

@@ -1,12 +1,13 @@
 //! `summary`: a result for a person, or what the journal of a killed run holds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::cli::{Failure, terminal};
 use crate::engine::exit::ExitCode;
 use crate::report::summary;
+use crate::results::RunResult;
 use crate::results::file::{self, ReadError};
 
 /// `xmpp-bench summary`
@@ -24,11 +25,18 @@ pub(super) struct SummaryArgs {
 pub(super) fn run(args: &SummaryArgs) -> Result<(), Failure> {
     let result = file::read(&args.result).map_err(|error| Failure::usage(explain(&error)))?;
     if args.json {
+        contradictions_of(&args.result, &result).iter().for_each(|line| terminal::say(line));
         let text = serde_json::to_string(&result)
             .map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))?;
         return terminal::print(&format!("{text}\n"));
     }
     terminal::print(&summary::render(&result, Some(&args.result.to_string_lossy()), terminal::style()))
+}
+
+/// What a file says that cannot be true at once, for forms that have no place for it.
+pub(super) fn contradictions_of(path: &Path, result: &RunResult) -> Vec<String> {
+    let told = summary::contradictions(result).into_iter();
+    told.map(|line| format!("{}: {line}", path.display())).collect()
 }
 
 /// What is wrong with the file, and what its name suggests.

@@ -102,7 +102,16 @@ pub(super) fn watched_width() -> u16 {
     rustix::termios::tcgetwinsize(io::stderr()).map_or(Style::WIDTH_MIN, |size| size.ws_col)
 }
 
+/// The terminal's; into a file or a pipe what `COLUMNS` says, so that a log may have wider tables than 80 columns.
 fn width() -> u16 {
-    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
-    columns.max(Style::WIDTH_MIN)
+    let told = || std::env::var("COLUMNS").ok()?.parse().ok();
+    let columns = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col);
+    columns
+        .filter(|columns| *columns > 0)
+        .or_else(told)
+        .unwrap_or_default()
+        .clamp(Style::WIDTH_MIN, WIDTH_MAX)
 }
+
+/// Wider lines are read by nobody.
+const WIDTH_MAX: u16 = 400;

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use super::outcome::Difference;
 use super::run::Run;
 use super::show::clean;
-use crate::results::{Profile, SourceKind, TlsFacts, VerdictState};
+use crate::results::{SourceKind, TlsFacts, VerdictState, load_difference};
 
 /// What runs may differ in so that they are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,7 +86,7 @@ pub(super) fn check(base: &[Run], new: &[Run], allow: &[Topic]) -> Result<Vec<Di
     let first = all[0];
     let mut grave: Vec<(Topic, String)> = Vec::new();
     grave.extend(
-        gathered(&all, |run| profile_difference(&first.profile, &run.profile)).map(|it| (Topic::Profile, it)),
+        gathered(&all, |run| load_difference(&first.profile, &run.profile)).map(|it| (Topic::Profile, it)),
     );
     grave.extend(gathered(&all, |run| host_difference(first, run)).map(|it| (Topic::Host, it)));
     grave.extend(gathered(&all, unfit).map(|it| (Topic::Verdict, it)));
@@ -138,87 +138,6 @@ fn listed(names: &[&str]) -> String {
         [one, other] => format!("{one}, {other}"),
         [one, .., last] => format!("{one} … {last}, {} files", names.len()),
         [] => String::new(),
-    }
-}
-
-/// What an asked-for load does not depend on.
-const NOT_LOAD: [&str; 3] = ["target", "slo", "observe"];
-
-fn profile_difference(first: &Profile, other: &Profile) -> Option<String> {
-    let (one, two) = (keys_of(&first.text), keys_of(&other.text));
-    let overrides = |profile: &Profile| -> BTreeSet<String> {
-        let is_load = |text: &&String| !NOT_LOAD.iter().any(|table| text.starts_with(&format!("{table}.")));
-        profile.overrides.iter().filter(is_load).cloned().collect()
-    };
-    let keys: BTreeSet<&String> = one.keys().chain(two.keys()).collect();
-    let differing = keys.into_iter().filter(|key| one.get(*key) != two.get(*key));
-    let value = |map: &BTreeMap<String, String>, key: &String| {
-        let value = map.get(key).map_or("not set", String::as_str);
-        let cut = if value.chars().count() > VALUE_MAX { "…" } else { "" };
-        value.chars().take(VALUE_MAX).chain(cut.chars()).collect::<String>()
-    };
-    let mut found: Vec<String> = differing
-        .map(|key| format!("{key}: {} here, {} in the base", value(&two, key), value(&one, key)))
-        .collect();
-    found.extend(other_names(first, other));
-    let (one, two) = (overrides(first), overrides(other));
-    found.extend(two.difference(&one).map(|text| format!("--set {text}")));
-    found.extend(one.difference(&two).map(|text| format!("without --set {text}")));
-    if found.is_empty() {
-        return None;
-    }
-    let more = found.len().saturating_sub(NAMED_MAX);
-    found.truncate(NAMED_MAX);
-    let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
-    Some(format!("profile {}{rest}", found.join("; ")))
-}
-
-/// Groups whose accounts files gave them other names; who is in a roster may differ with them.
-fn other_names(first: &Profile, other: &Profile) -> Vec<String> {
-    let pairs = first.accounts_files.iter().zip(&other.accounts_files);
-    let differing = pairs.filter(|(one, two)| one.group == two.group && one.names_sha256 != two.names_sha256);
-    differing.map(|(one, _)| format!("accounts_file of {} had other names", one.group)).collect()
-}
-
-/// More differing keys are counted, not named.
-const NAMED_MAX: usize = 5;
-/// More of a value is not shown.
-const VALUE_MAX: usize = 60;
-/// Keys that change no load: a run's own seed stands in its result, and a password is another on each server.
-const NOT_ASKED: [&str; 2] = ["seed", "password"];
-
-/// A profile's keys and values, flat, but for what load does not depend on. A text that is no TOML stands for itself.
-fn keys_of(text: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    match text.parse::<toml::Table>() {
-        Ok(table) => {
-            for (key, value) in table.iter().filter(|(key, _)| !NOT_LOAD.contains(&key.as_str())) {
-                flatten(key, value, &mut found);
-            }
-        }
-        Err(_) => {
-            found.insert("text".to_owned(), text.to_owned());
-        }
-    }
-    found
-}
-
-fn flatten(path: &str, value: &toml::Value, found: &mut BTreeMap<String, String>) {
-    match value {
-        toml::Value::Table(table) => {
-            table.iter().for_each(|(key, value)| flatten(&format!("{path}.{key}"), value, found));
-        }
-        toml::Value::Array(all) => {
-            all.iter()
-                .enumerate()
-                .for_each(|(index, value)| flatten(&format!("{path}.{index}"), value, found));
-        }
-        value => {
-            let key = path.rsplit('.').next().unwrap_or_default();
-            if !NOT_ASKED.contains(&key) {
-                found.insert(path.to_owned(), value.to_string());
-            }
-        }
     }
 }
 
@@ -335,8 +254,24 @@ fn seeds(base: &[Run], new: &[Run]) -> Option<String> {
         seeds.sort_unstable();
         seeds
     };
-    (of(base) != of(new)).then(|| {
+    let (one, two) = (of(base), of(new));
+    let is_repeated = |seeds: &[u64]| seeds.windows(2).any(|pair| pair[0] == pair[1]);
+    if is_repeated(&one) || is_repeated(&two) {
+        return Some(
+            "seeds: one seed has several runs on a side, so runs are not paired; give each pair a seed of its own".to_owned(),
+        );
+    }
+    let alone = one.iter().filter(|seed| !two.contains(seed)).count()
+        + two.iter().filter(|seed| !one.contains(seed)).count();
+    if alone == 0 {
+        return None;
+    }
+    Some(if alone == one.len() + two.len() {
         "seeds: the sides ran other plans, so runs are not paired; repeat both with the same seeds".to_owned()
+    } else {
+        format!(
+            "seeds: {alone} of the runs have no run of their seed on the other side, so none are paired; leave them out, or make the missing ones"
+        )
     })
 }
 

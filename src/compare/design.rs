@@ -76,19 +76,16 @@ impl Claims {
 }
 
 impl Method {
-    /// Runs a side with which this test could reach `level`, one-sided.
-    pub(super) fn runs_for(&self, level: f64) -> usize {
-        let design = |runs| match self.test {
-            TestKind::SignedRank => Design::Paired { pairs: runs },
-            TestKind::MannWhitney => Design::Unpaired { base: runs, new: runs },
-        };
-        runs_needed(design, 1, level, false)
-    }
-
     /// Whether a side has a single run: how its runs differ from each other is not known.
     pub(super) fn is_single(&self) -> bool {
         self.base_runs.min(self.new_runs) == 1
     }
+}
+
+/// Runs a side with which a gate could be decided at `level`: without pairs, for where pairs need more they are not made use of
+/// ([`Claims::design`]).
+pub(super) fn runs_for(level: f64) -> usize {
+    runs_needed(|runs| Design::Unpaired { base: runs, new: runs }, 1, level, false)
 }
 
 /// Which base run each new run belongs to, by seed; `None` where a seed stands on one side only, or twice on one.

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use super::design::runs_for;
 use super::end::End;
 use super::judge::{Sides, change, extended};
 use super::measure::{Figure, Measure, SERVER, Sense, Unit};
@@ -134,7 +135,15 @@ pub(super) fn resolve(
     known: &BTreeSet<Measure>,
     is_planned: impl Fn(&Measure) -> bool,
 ) -> Result<Vec<Resolved>, UnknownMeasure> {
-    gates.iter().map(|gate| resolve_one(gate, known, &is_planned)).collect()
+    let mut resolved: Vec<Resolved> = Vec::new();
+    for gate in gates {
+        let one = resolve_one(gate, known, &is_planned)?;
+        // Said twice, in the file and on the command line perhaps, it is one claim and shares in no correction.
+        if !resolved.iter().any(|other| other.is_same(&one)) {
+            resolved.push(one);
+        }
+    }
+    Ok(resolved)
 }
 
 fn resolve_one(
@@ -206,15 +215,16 @@ fn advice(name: &str, known: &BTreeSet<Measure>) -> String {
 /// What became of each gate.
 pub(super) fn outcomes(sides: &Sides<'_>, gates: &[Resolved]) -> Vec<GateOutcome> {
     let tests: Vec<Option<ShiftTest>> = gates.iter().map(|gate| gate.test(sides)).collect();
-    let p = |which: fn(&Resolved) -> Side| -> Vec<Option<f64>> {
-        let one = |(gate, test): (&Resolved, &Option<ShiftTest>)| {
-            Some(test.as_ref()?.p_one_sided(gate.shift(), which(gate)))
-        };
-        gates.iter().zip(&tests).filter(|(gate, _)| gate.is_tested()).map(one).collect()
+    let p = |ask: fn(&ShiftTest, &Resolved) -> f64| -> Vec<Option<f64>> {
+        let tested = gates.iter().zip(&tests).filter(|(gate, _)| gate.is_tested());
+        tested.map(|(gate, test)| Some(ask(test.as_ref()?, gate))).collect()
     };
     let alpha = sides.options.alpha;
-    let mut passing = holm(&p(Resolved::within), alpha).into_iter();
-    let mut failing = holm(&p(Resolved::beyond), alpha).into_iter();
+    // A gate is passed at its bound too, and failed beyond it alone.
+    let passes = |test: &ShiftTest, gate: &Resolved| test.p_not_beyond(gate.shift(), gate.within());
+    let fails = |test: &ShiftTest, gate: &Resolved| test.p_one_sided(gate.shift(), gate.beyond());
+    let mut passing = holm(&p(passes), alpha).into_iter();
+    let mut failing = holm(&p(fails), alpha).into_iter();
     let held = gates.iter().zip(&tests).map(|(gate, test)| match gate.gate.bound {
         Bound::Nothing => gate.nothing(sides),
         _ => match (passing.next(), failing.next()) {
@@ -226,6 +236,11 @@ pub(super) fn outcomes(sides: &Sides<'_>, gates: &[Resolved]) -> Vec<GateOutcome
 }
 
 impl Resolved {
+    fn is_same(&self, other: &Self) -> bool {
+        let what = |one: &Self| (one.gate.direction, one.gate.bound);
+        self.measure == other.measure && what(self) == what(other)
+    }
+
     /// Whether it takes a test, and not just a look.
     pub(super) fn is_tested(&self) -> bool {
         self.gate.bound != Bound::Nothing
@@ -274,7 +289,7 @@ impl Resolved {
         let (pass_limit, fail_limit) = (limit(pass, self.within()), limit(fail, self.beyond()));
         let estimate = test.estimate().map(|shift| change(shift, self.scale()));
         // Of one of several gates the level may be lower; with fewer runs than this none could ever be decided.
-        let needed = (test.design().least_p(false) > pass.level).then(|| sides.method.runs_for(pass.level));
+        let needed = (test.design().least_p(false) > pass.level).then(|| runs_for(pass.level));
         let reason = self.reason(state, estimate, (pass_limit, fail_limit), needed);
         let bound = self.bound();
         GateOutcome {

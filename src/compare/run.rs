@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::measure::{self, Figure, GENERATOR, Measure, SERVER, Subject};
+use super::show::clean;
+use crate::results::check;
 use crate::results::file::{self, ReadError};
 use crate::results::histogram::last_of;
 use crate::results::{
-    Host, LedgerCounts, Operation, OperationSeries, Phase, Profile, RunResult, SourceKind, Target,
+    Host, LedgerCounts, Operation, OperationSeries, Phase, Profile, RunResult, SCHEMA, SourceKind, Target,
     VerdictState,
 };
 use crate::sample::LedgerKind;
@@ -65,9 +67,17 @@ pub(super) struct Seconds {
 }
 
 impl Run {
-    /// Reads a result, or the journal a killed run left.
+    /// Reads a result, or the journal a killed run left. A file that contradicts itself is refused: decisions are made of this.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
-        Ok(Self::of(&path.to_string_lossy(), &file::read(path)?))
+        let result = file::read(path)?;
+        // What a later version says is checked by a later version.
+        let found = if result.schema <= SCHEMA { check::contradictions(&result) } else { Vec::new() };
+        if let Some(first) = found.first() {
+            let more =
+                if found.len() > 1 { format!(" (and {} more)", found.len() - 1) } else { String::new() };
+            return Err(ReadError::Contradicts { path: path.to_owned(), what: clean(first), more });
+        }
+        Ok(Self::of(&path.to_string_lossy(), &result))
     }
 
     /// From a result at hand; `name` is what it is called in what a person reads.
@@ -101,7 +111,8 @@ impl Run {
     }
 
     pub(super) fn value(&self, measure: &Measure) -> Option<f64> {
-        self.values.get(measure).copied()
+        // An empty sum is a negative zero.
+        self.values.get(measure).map(|value| value + 0.0)
     }
 
     /// Whether its profile asks for it, whether or not anything came of it.

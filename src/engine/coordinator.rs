@@ -20,6 +20,7 @@ use crate::engine::run::Run;
 use crate::engine::shard::{Message, Peers, Shard, ShardReport};
 use crate::engine::whereabouts::Whereabouts;
 use crate::net::{Driver, DriverConfig, DriverError, InboxSender, inbox, spawn_worker};
+use crate::plan::curve::Window;
 use crate::results::Histogram;
 use crate::sample::OperationId;
 use crate::units::Offset;
@@ -60,10 +61,10 @@ pub struct Standing<'a> {
     pub phase_number: (usize, usize),
     /// From when to when what is going on lasts, at most.
     pub window: (Offset, Offset),
-    /// Users online, and how many the plan wants online now.
+    /// Users online, and how many the plan wanted logged in at the end of the last closed second.
     pub online: (u32, u32),
-    /// What the plan asks for per second now, by operation: of those of which each action makes one (see
-    /// [`crate::activity::wholes`]). Nothing is asked for any more when the phases' time is over.
+    /// What the plan asked for per second in the last closed second, by operation: of those of which each action makes one (see
+    /// [`crate::activity::wholes`]). Nothing was asked for when the phases' time was over.
     pub asked: Vec<(OperationId, f64)>,
     /// Ledger entries open.
     pub open: u64,
@@ -78,7 +79,7 @@ pub struct Standing<'a> {
 }
 
 impl Standing<'_> {
-    /// What the plan asks for per second now, and what was done of the same operations in the last second; nothing where no
+    /// What the plan asked for per second, and what was done of the same operations, in the last closed second; nothing where no
     /// activity has any whose number the plan knows.
     pub fn asked_and_done(&self) -> Option<(f64, u64)> {
         let done =
@@ -163,6 +164,7 @@ pub fn conduct(
         early: None,
         watchdog: Watchdog::new(run.abort_rules()),
         seconds_closed: 0,
+        closed: Window { start: Offset::ZERO, end: Offset::ZERO },
         own_use: OwnUse::default(),
     };
     while conductor.turn(&reports, commands) {
@@ -248,6 +250,8 @@ struct Conductor {
     early: Option<String>,
     watchdog: Watchdog,
     seconds_closed: u64,
+    /// The stretch the last closed second is: what is shown beside its counts belongs to it.
+    closed: Window,
     own_use: OwnUse,
 }
 
@@ -260,8 +264,7 @@ impl Conductor {
             self.own_use.look(now.second(), &mut self.aggregator.generator);
             let closed = self.aggregator.close_second(now);
             self.watch(now, &closed);
-            self.note_recent(closed);
-            self.seconds_closed += 1;
+            self.note_closed(closed, Offset::from_nanos(u64::from(now.second()) * 1_000_000_000));
             self.next_second = Offset::from_nanos(u64::from(now.second()) * 1_000_000_000 + 1_500_000_000);
         }
         while let Ok(Command::Interrupt) = commands.try_recv() {
@@ -291,9 +294,15 @@ impl Conductor {
 
     /// What was open when the workers left is settled only now: whoever watches is to see the last account.
     fn close_last_second(&mut self) {
-        let closed = self.aggregator.close_last_second(self.epoch.now());
+        let now = self.epoch.now();
+        let closed = self.aggregator.close_last_second(now);
+        self.note_closed(closed, now);
+    }
+
+    fn note_closed(&mut self, closed: Recent, until: Offset) {
         self.note_recent(closed);
         self.seconds_closed += 1;
+        self.closed = Window { start: self.closed.end, end: until.max(self.closed.end) };
     }
 
     /// Counts are of the last second, percentiles of the last few: one second seldom holds enough for a p99.
@@ -427,8 +436,8 @@ impl Conductor {
             phase,
             phase_number: (index.map_or(0, |index| index + 1), phases.len()),
             window,
-            online: (self.aggregator.online(), self.run.plan.population().planned_online(now)),
-            asked: self.asked(now),
+            online: (self.aggregator.online(), self.due_online()),
+            asked: self.asked(),
             open: self.aggregator.open(),
             recent: &self.recent,
             logins: self.aggregator.logins(),
@@ -437,10 +446,19 @@ impl Conductor {
         }
     }
 
-    fn asked(&self, now: Offset) -> Vec<(OperationId, f64)> {
+    /// Users the plan wanted logged in at the end of the last closed second; none once all are logged out.
+    fn due_online(&self) -> u32 {
+        if self.stage == Stage::Leaving { 0 } else { self.run.plan.population().logged_in(self.closed.end) }
+    }
+
+    /// What the plan asked for in the last closed second, per second: its rate in the middle of it.
+    fn asked(&self) -> Vec<(OperationId, f64)> {
+        let Window { start, end } = self.closed;
+        let middle = start + end.since(start) / 2;
+        let is_asked = start < end && middle < self.until;
         let mut asked: Vec<(OperationId, f64)> = Vec::new();
         for (activity, planned) in (0..).zip(&self.run.activities) {
-            let rate = if self.stage == Stage::Phases { self.run.plan.rate_at(activity, now) } else { 0.0 };
+            let rate = if is_asked { self.run.plan.rate_at(activity, middle) } else { 0.0 };
             for &(operation, share) in &planned.wholes {
                 match asked.iter_mut().find(|(known, _)| *known == operation) {
                     Some((_, sum)) => *sum += rate * share,

@@ -37,6 +37,8 @@ pub struct Order {
     pub seed: u64,
     /// Where the result goes.
     pub out: PathBuf,
+    /// Whether it may take the place of an earlier one.
+    pub replace: bool,
     /// The command line, passwords blotted out.
     pub command: Vec<String>,
     /// Workers; `None` for one per CPU (one fewer with the embedded server).
@@ -139,7 +141,8 @@ pub fn execute(
     warnings.for_each(|warning| show(&Step::Warning(warning)));
     let keys = Arc::new(KeyFile::open(order.keys.clone()));
     let mut driver = driver_config(&order, &keys)?;
-    let place = ResultFile::create(&order.out)?;
+    let place =
+        if order.replace { ResultFile::replace(&order.out)? } else { ResultFile::create(&order.out)? };
     show(&Step::Doing("starting workers"));
     put_off_epoch(&mut order);
     driver.epoch = order.epoch;

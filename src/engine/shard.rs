@@ -273,6 +273,11 @@ impl Shard {
         }
     }
 
+    /// Whether its users are being logged out for good, or are: none counts as online any more.
+    const fn is_leaving(&self) -> bool {
+        matches!(self.life, Life::Leaving { .. } | Life::Finished)
+    }
+
     /// Whether everything it began has ended.
     fn is_settled(&self) -> bool {
         self.recorder.open() == 0
@@ -527,7 +532,7 @@ impl Shard {
 
     /// Closes the account and every stream.
     fn settle(&mut self, interrupted: bool, now: Offset, out: &mut Outbox) {
-        if matches!(self.life, Life::Leaving { .. } | Life::Finished) {
+        if self.is_leaving() {
             return;
         }
         self.stop(now);

@@ -94,14 +94,14 @@ pub const METRICS: &[Metric] = &[
         name: "xmpp_bench_users_planned",
         kind: Kind::Gauge,
         labels: &[],
-        help: "Users the plan wants online now.",
+        help: "Users the plan wanted logged in at the end of the last second counted.",
         write: |out, now| out.sample(&[], now.planned as f64),
     },
     Metric {
         name: "xmpp_bench_planned_operations_per_second",
         kind: Kind::Gauge,
         labels: &["operation"],
-        help: "What the plan asks for now, of operations that an action makes one of.",
+        help: "What the plan asked for in the last second counted, of operations that an action makes one of.",
         write: |out, now| {
             for (operation, last) in now.facts.operations.iter().zip(&now.now) {
                 last.asked_per_s.iter().for_each(|&rate| out.sample(&[&operation.name], rate));

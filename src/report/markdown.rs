@@ -3,7 +3,7 @@
 //! Whatever a file or a peer said stands in a code span, where nothing is markup, a link or a mention.
 
 use crate::report::html::seen;
-use crate::report::overlay::Run;
+use crate::report::overlay::{Run, mismatches};
 use crate::report::summary::observed::{Line, TITLE, lines};
 use crate::report::summary::{
     LEGEND, attention, elsewhere, extended, headliners, held, meaning, objective, observation, remarks, span,
@@ -14,7 +14,7 @@ use crate::units::show_count;
 
 /// The results one after the other.
 pub fn render(runs: &[Run]) -> String {
-    let mut text = String::new();
+    let mut text: String = mismatches(runs).iter().map(|line| format!("! {}\n", code(line))).collect();
     for run in runs {
         if !text.is_empty() {
             text.push('\n');
@@ -74,7 +74,7 @@ fn marks(text: &mut String, result: &RunResult) {
     lines
         .extend(against.map(|one| ("✗", format!("{}, which says {}", observation(one), one.state.as_str()))));
     lines.extend(held(&result.verdict.evidence).map(|held| ("✓", format!("held: {held}"))));
-    lines.extend(remarks(result).into_iter().map(|remark| ("!", remark.to_owned())));
+    lines.extend(remarks(result).into_iter().map(|remark| ("!", remark)));
     if let Some(findings) = attention::findings(result) {
         lines.extend(findings.all_well.map(|line| ("✓", line.to_owned())));
         lines.extend(findings.lines.into_iter().map(|line| ("!", line)));

@@ -2,7 +2,8 @@
 
 use super::observed::{self, NamedSeries};
 use super::summary::is_step;
-use crate::results::{LedgerCounts, LedgerKind, Operation, RunResult};
+use crate::results::{LedgerCounts, LedgerKind, Operation, RunResult, load_difference};
+use crate::units::clean;
 
 /// Results one report can hold: as many as there are lines a person can tell apart.
 pub const RUNS_MAX: usize = 8;
@@ -51,16 +52,44 @@ impl Run {
     }
 }
 
-/// The names of what was measured in any of the runs, sorted; steps of another operation (`login.tls` of `login`) left out.
+/// What keeps results from being laid over each other without a word: another load, or one run that stands for two.
+pub fn mismatches(runs: &[Run]) -> Vec<String> {
+    let Some((first, others)) = runs.split_first() else { return Vec::new() };
+    let mut found = Vec::new();
+    for (index, run) in others.iter().enumerate() {
+        let is_same = |other: &&Run| {
+            (&other.result.run_id, &other.result.started) == (&run.result.run_id, &run.result.started)
+        };
+        if let Some(twin) = runs[..=index].iter().find(is_same) {
+            found.push(format!("{} and {} are one run", twin.letter, run.letter));
+        } else if let Some(what) = load_difference(&first.result.profile, &run.result.profile) {
+            found.push(format!(
+                "{} was asked for another load than {}: {}",
+                run.letter,
+                first.letter,
+                clean(&what)
+            ));
+        }
+    }
+    found
+}
+
+/// The names of what was measured in any of the runs: first what activities do, in the profile's order, then the rest by name; steps of another operation (`login.tls` of `login`) left out.
 pub fn headliners(runs: &[Run]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for run in runs {
         let all = run.result.operations.keys().map(String::as_str);
         names.extend(all.filter(|name| !is_step(name, &run.result)));
     }
-    names.sort_unstable();
+    let planned: Vec<&str> = runs.iter().flat_map(|run| planned(&run.result)).collect();
+    let place = |name: &str| planned.iter().position(|one| *one == name).unwrap_or(usize::MAX);
+    names.sort_unstable_by_key(|name| (place(name), *name));
     names.dedup();
     names
+}
+
+fn planned(result: &RunResult) -> impl Iterator<Item = &str> {
+    result.profile.activities.iter().flat_map(|activity| &activity.operations).map(String::as_str)
 }
 
 /// An operation of a run, over the phases its result sums up.

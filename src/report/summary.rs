@@ -17,9 +17,11 @@ pub use crate::report::text::Style;
 use crate::report::text::{Page, Tone, bound};
 use crate::results::{
     ErrorCount, Evidence, ExitReason, Extended, LedgerCounts, Operation, Phase, RoomOrder, RunResult, Slo,
-    SloState, Unit, VerdictState,
+    SloState, Unit, VerdictState, check,
 };
-use crate::units::{ByteCount, Rate, show_count, show_duration, show_micros, show_number, show_percent};
+use crate::units::{
+    ByteCount, Rate, clean, show_count, show_duration, show_micros, show_number, show_percent,
+};
 
 /// The summary of a result. `place` says where the result file is, if there is one.
 pub fn render(result: &RunResult, place: Option<&str>, style: Style) -> String {
@@ -72,16 +74,31 @@ fn verdict(page: &mut Page, result: &RunResult) {
         page.marked("✓", Tone::Good, &format!("held: {held}"));
     }
     for remark in remarks(result) {
-        page.marked("!", Tone::Warn, remark);
+        page.marked("!", Tone::Warn, &remark);
     }
 }
 
 /// What decides nothing but belongs beside the verdict.
-pub(super) fn remarks(result: &RunResult) -> Vec<&str> {
+pub(super) fn remarks(result: &RunResult) -> Vec<String> {
     let relief = (result.verdict.state == VerdictState::GeneratorLimited).then_some(RELIEF);
     let notes = result.verdict.notes.iter().map(String::as_str);
     let insecure = result.target.insecure.then_some("certificates were not verified (insecure)");
-    relief.into_iter().chain(notes).chain(insecure).collect()
+    let known = relief.into_iter().chain(notes).chain(insecure).map(str::to_owned);
+    contradictions(result).into_iter().chain(known).collect()
+}
+
+/// What a file says that cannot be true at once: it was edited, or is a bug of ours. Either way it is said.
+pub fn contradictions(result: &RunResult) -> Vec<String> {
+    const SHOWN: usize = 3;
+    let found = check::contradictions(result);
+    let shown = found.iter().take(SHOWN);
+    let mut lines: Vec<String> =
+        shown.map(|finding| format!("the file contradicts itself: {}", clean(finding))).collect();
+    if found.len() > SHOWN {
+        let more = show_count((found.len() - SHOWN) as u64);
+        lines.push(format!("and {more} more contradictions: do not use this file"));
+    }
+    lines
 }
 
 /// What the verdict's word means for this result, in one line.

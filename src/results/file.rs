@@ -55,6 +55,18 @@ pub enum WriteError {
     /// The path is a folder.
     #[error("`{}` is a folder: name a file in it with --out", .0.display())]
     IsFolder(PathBuf),
+    /// Neither a file nor nothing: a device, a pipe.
+    #[error("`{}` is no file, and a result would take its place: choose another with --out", .0.display())]
+    NotAFile(PathBuf),
+    /// A result, or whatever it is, is there.
+    #[error("`{}` is there already: choose another file with --out, or replace it with --force", .0.display())]
+    Taken(PathBuf),
+    /// A run that was killed has left its journal there.
+    #[error(
+        "`{}` holds what a run measured that was killed: read it (`xmpp-bench summary`) and move it away, choose another file with \
+         --out, or drop it with --force", .0.display()
+    )]
+    JournalLeft(PathBuf),
     /// Another run holds the journal.
     #[error("another run is writing `{}`: choose another file with --out", .0.display())]
     InUse(PathBuf),
@@ -113,6 +125,16 @@ pub enum ReadError {
     /// Larger than any result.
     #[error("`{}` is larger than {SIZE_MAX} bytes: no result is", .0.display())]
     TooLarge(PathBuf),
+    /// What it says cannot be true at once.
+    #[error("`{}` contradicts itself: {what}{more}; it was changed after it was written, or shows a bug: compare nothing with it", path.display())]
+    Contradicts {
+        /// The file.
+        path: PathBuf,
+        /// The first contradiction.
+        what: String,
+        /// How many more there are, in words; empty if none.
+        more: String,
+    },
     /// A journal nothing can be read from.
     #[error("cannot read `{}`: {source}", path.display())]
     Journal {
@@ -124,12 +146,29 @@ pub enum ReadError {
 }
 
 impl ResultFile {
-    /// Makes sure that a result can be written to `path`, and takes its journal.
-    ///
-    /// An earlier result of that name stays until the new one is whole; an earlier journal of that name is overwritten.
+    /// Makes sure that a result can be written to `path`, and takes its journal. What somebody measured is not lost: where there is a
+    /// result, or a journal with anything in it, that is an error.
     pub fn create(path: &Path) -> Result<Self, WriteError> {
+        if path.is_file() {
+            return Err(WriteError::Taken(path.to_owned()));
+        }
+        let journal = journal_path(path);
+        // A run under way holds its lock: that is said by whoever takes the place.
+        if fs::metadata(&journal).is_ok_and(|facts| facts.len() > 0) && !is_locked(&journal) {
+            return Err(WriteError::JournalLeft(journal));
+        }
+        Self::replace(path)
+    }
+
+    /// Likewise, over whatever result or journal is there. An earlier result of that name stays until the new one is whole.
+    pub fn replace(path: &Path) -> Result<Self, WriteError> {
+        // Where a link leads, and not in its place.
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
         if path.is_dir() {
             return Err(WriteError::IsFolder(path.to_owned()));
+        }
+        if path.exists() && !path.is_file() {
+            return Err(WriteError::NotAFile(path.to_owned()));
         }
         let fail = |source| WriteError::Create { path: path.to_owned(), source };
         let beside = journal_path(path);
@@ -190,6 +229,10 @@ impl ResultFile {
     pub fn abandon(self) {
         let _ = fs::remove_file(journal_path(&self.path));
     }
+}
+
+fn is_locked(journal: &Path) -> bool {
+    File::open(journal).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// The journal of a result: the same name with `.journal` after it.

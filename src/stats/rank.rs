@@ -143,6 +143,13 @@ impl ShiftTest {
         self.p_at(self.crossings().locate(shift), side)
     }
 
+    /// One-sided p against every shift beyond this one, where evidence looks to `side`: whether the shift may be *at* the bound, and no
+    /// further. Values that lie exactly on it speak for it, as in [`Self::limit`].
+    pub fn p_not_beyond(&self, shift: f64, side: Side) -> f64 {
+        let way = if side == Side::Above { Side::Below } else { Side::Above };
+        self.p_at(self.crossings().locate_beyond(shift, way), side)
+    }
+
     /// Two-sided p at a shift: twice the smaller one-sided one.
     pub fn p_two_sided(&self, shift: f64) -> f64 {
         let at = self.crossings().locate(shift);

@@ -9,7 +9,7 @@ use xmpp_bench::results::{
     AccountsFile, EndedEarly, ExitReason, IntervalHistogram, OperationSeries, RunResult, VerdictState, file,
 };
 
-use crate::runs::{OPERATION, Values, result, template};
+use crate::runs::{OPERATION, Values, recorded, result, template};
 
 const VALUES: Values = Values { p50: 457.0, p99: 1_633.0, loss: 0.0 };
 
@@ -168,12 +168,24 @@ fn what_only_belongs_beside_the_numbers_is_marked() {
     let said: Vec<&str> = comparison.differences.iter().map(|one| one.what.as_str()).collect();
     for what in [
         "tool: xmpp-bench 9.9.9, not xmpp-bench 0.1.0",
-        "seeds: the sides ran other plans",
+        "seeds: 2 of the runs have no run of their seed on the other side",
         "order: 5 runs of one side in a row",
     ] {
         assert!(said.iter().any(|one| one.starts_with(what)), "{what}: {said:?}");
     }
     assert!(comparison.method.pairs.is_empty(), "other seeds are no pairs");
+    for (new, seed, what) in
+        [(6..=9, None, "the sides ran other plans"), (1..=5, Some(7), "one seed has several runs on a side")]
+    {
+        let again = |run: &mut RunResult| {
+            run.started = run.started.replace("T10", "T12");
+            run.seed = seed.unwrap_or(run.seed);
+        };
+        let comparison =
+            compare(&runs("base", 1..=5, |_| ()), &runs("new", new, again), &Options::default()).unwrap();
+        let said: Vec<&str> = comparison.differences.iter().map(|one| one.what.as_str()).collect();
+        assert!(said.iter().any(|one| one.starts_with("seeds: ") && one.contains(what)), "{what}: {said:?}");
+    }
     let on = |side: &str, machine: &'static str| {
         runs(side, 1..=5, move |run| {
             run.host.machine = Some(machine.into());
@@ -241,14 +253,11 @@ impl Folder {
                 |slower: f64| Values { p50: 457.0 * off * slower, p99: 1_633.0 * off * slower, loss: 0.0 };
             file::write_whole(
                 &folder.path(&format!("base{seed}.json")),
-                &result(&template(), seed, "base", values(1.0)),
+                &recorded(seed, "base", values(1.0)),
             )
             .unwrap();
-            file::write_whole(
-                &folder.path(&format!("new{seed}.json")),
-                &result(&template(), seed, "new", values(1.5)),
-            )
-            .unwrap();
+            file::write_whole(&folder.path(&format!("new{seed}.json")), &recorded(seed, "new", values(1.5)))
+                .unwrap();
         }
         folder
     }
@@ -292,6 +301,9 @@ fn the_command_ends_as_its_gates_say() {
         "# What a release must hold.\nmessage.delivery.p99 <= +10%   # p99\n\nmessage.loss == 0\n",
     )
     .unwrap();
+    // As an editor on another system leaves it.
+    std::fs::write(folder.path("marked.gates"), "\u{feff}message.loss == 0\r\n").unwrap();
+    assert_eq!(folder.five(&["--gates", "marked.gates"]).0, 0);
     std::fs::write(folder.path("wrong.gates"), "message.loss == 0\nmessage.loss ==\n").unwrap();
     assert_eq!(folder.five(&["--gate", "message.delivery.p99 <= +80%"]).0, 0);
     assert_eq!(folder.five(&["--gates", "release.gates"]).0, 5);
@@ -309,7 +321,8 @@ fn the_command_ends_as_its_gates_say() {
         let (code, out, _) = folder.five(&["--gates", "release.gates", "--format", format]);
         assert!(code == 5 && out.starts_with(begins), "{format}: {out}");
     }
-    assert_eq!(folder.five(&["--min-effect", "60%"]).1.matches("trifle").count(), 2);
+    // Median, p90, p99 and the longest: all take half as long again.
+    assert_eq!(folder.five(&["--min-effect", "60%"]).1.matches("trifle").count(), 4);
 }
 
 #[test]
@@ -326,10 +339,13 @@ fn files_that_cannot_be_compared_are_named_with_what_is_wrong() {
     )
     .unwrap();
     std::fs::write(folder.path("empty.json"), "").unwrap();
+    std::fs::write(folder.path("edited.json"), text.replace("\"delivered\":2000", "\"delivered\":1999"))
+        .unwrap();
     let cases: &[(&[&str], i32, &str)] = &[
         (&["base1.json", "--with", "cut.json"], 2, "`cut.json` is cut short"),
         (&["base1.json", "--with", "later.json"], 2, "use a newer xmpp-bench"),
         (&["base1.json", "--with", "empty.json"], 2, "it is empty"),
+        (&["new1.json", "--with", "edited.json"], 2, "`edited.json` contradicts itself"),
         (&["base1.json", "--with", "none.json"], 2, "cannot read `none.json`"),
         (&["base1.json", "--with", "limited.json"], 2, "are one run"),
         (&["new1.json", "--with", "limited.json"], 7, "verdict: generator-limited"),

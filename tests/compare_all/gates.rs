@@ -37,6 +37,9 @@ fn a_gate_passes_fails_or_lacks_evidence() {
         ("message.delivery.p50 <= +50ms", 1.3, 8, Failed),
         ("message.loss <= +0.1pp", 1.0, 8, Passed),
         ("message.loss == 0", 1.0, 1, Passed),
+        // At its bound a gate is passed, if there are runs enough to say that it is not beyond.
+        ("message.loss <= +0pp", 1.0, 8, Passed),
+        ("message.loss <= +0pp", 1.0, 2, NotEnoughEvidence),
     ];
     for (text, slower, runs, wanted) in cases {
         assert_eq!(state(text, slower, runs), wanted, "{text}, {slower} times as long, {runs} runs");
@@ -127,4 +130,31 @@ fn gates_are_corrected_over_all_of_them() {
         "message.delivery.p99 <= +5%",
     ]);
     assert!(many > one, "{one} {many}");
+}
+
+#[test]
+fn a_gate_said_twice_is_one() {
+    let p99 = "message.delivery.p99 <= +10%";
+    let three = around(CENTER, &OFF[..3]);
+    // Three runs a side carry one gate and no two.
+    let held = |texts: &[&str]| {
+        let comparison = compared(&three, &three, &gates(texts));
+        comparison.gates.iter().map(|gate| gate.state).collect::<Vec<_>>()
+    };
+    assert_eq!(held(&[p99]), [GateState::Passed]);
+    assert_eq!(held(&[p99, " message.delivery.p99  <=  +10.0% "]), [GateState::Passed]);
+    let other = "message.delivery.p99 <= +11%";
+    assert_eq!(held(&[p99, other]), [GateState::NotEnoughEvidence; 2]);
+}
+
+#[test]
+fn how_many_runs_would_do_is_the_same_however_few_there_are() {
+    let gate = "message.delivery.p99 <= +10%";
+    for runs in [1, 2] {
+        let some = around(CENTER, &OFF[..runs]);
+        let reason = &compared(&some, &some, &gates(&[gate])).gates[0].reason;
+        assert!(reason.contains("3 a side would do"), "{runs}: {reason}");
+    }
+    let three = around(CENTER, &OFF[..3]);
+    assert_eq!(compared(&three, &three, &gates(&[gate])).gates[0].state, GateState::Passed);
 }

@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::Path;
 
 use xmpp_bench::results::file::WriteStep::{self, Begun, JournalRemoved, Renamed, Written};
 use xmpp_bench::results::file::{self, ReadError, ResultFile, WriteError, journal_path};
@@ -46,7 +47,7 @@ fn killed_at_any_point_of_writing_a_run_leaves_something_whole() {
         if let Some(earlier) = &earlier {
             file::write_whole(&path, earlier).expect("written");
         }
-        let place = ResultFile::create(&path).expect("a place");
+        let place = ResultFile::replace(&path).expect("a place");
         fs::write(journal_path(&path), &journal).expect("a journal that has ended");
         let mut points = Vec::new();
         let path_in = &path;
@@ -85,11 +86,50 @@ fn what_cannot_be_written_is_said_before_the_run() {
 }
 
 #[test]
+fn what_was_measured_is_not_written_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run.json");
+    ResultFile::create(&path).expect("a place").finish(&world::valid()).expect("written");
+    let taken = ResultFile::create(&path).expect_err("there is a result").to_string();
+    assert!(taken.contains("is there already") && taken.contains("--force"), "{taken}");
+    let killed = folder.path().join("killed.json");
+    drop(ResultFile::create(&killed).expect("a place").begin_journal(&world::preamble()).expect("a journal"));
+    let left = ResultFile::create(&killed).expect_err("there is a journal").to_string();
+    assert!(left.contains("killed.json.journal` holds what a run measured that was killed"), "{left}");
+    assert!(file::read(&journal_path(&killed)).is_ok(), "it is still there");
+    ResultFile::replace(&killed).expect("told to").finish(&world::valid()).expect("written");
+    // A journal with nothing in it holds nothing.
+    let begun = folder.path().join("begun.json");
+    fs::write(journal_path(&begun), "").expect("written");
+    ResultFile::create(&begun).expect("a place").abandon();
+}
+
+#[test]
+fn a_result_takes_no_place_but_a_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, link) = (folder.path().join("run.json"), folder.path().join("latest.json"));
+    fs::write(&path, "an earlier one").expect("written");
+    std::os::unix::fs::symlink(&path, &link).expect("a link");
+    ResultFile::replace(&link).expect("a place").finish(&world::valid()).expect("written");
+    assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+    assert_eq!(file::read(&path).expect("where the link leads"), world::valid());
+    let pipe = folder.path().join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+    for place in [pipe.as_path(), Path::new("/dev/null")] {
+        for made in [ResultFile::create(place), ResultFile::replace(place)] {
+            let error = made.expect_err("no file").to_string();
+            assert!(error.contains("is no file"), "{error}");
+        }
+    }
+    assert!(!journal_path(Path::new("/dev/null")).exists());
+}
+
+#[test]
 fn an_earlier_result_stands_until_the_new_one_is_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("run.json");
     ResultFile::create(&path).expect("a place").finish(&world::valid()).expect("written");
-    let place = ResultFile::create(&path).expect("a place");
+    let place = ResultFile::replace(&path).expect("a place");
     assert_eq!(file::read(&path).expect("the earlier one"), world::valid());
     place.abandon();
     assert_eq!(file::read(&path).expect("the earlier one"), world::valid());

@@ -45,6 +45,7 @@ pub(in crate::cli) fn words(args: &RunArgs) -> Vec<OsString> {
         live,
         seed: _,
         out: _,
+        force: _,
         repeat: _,
         settle: _,
         json: _,

@@ -104,13 +104,14 @@ impl Shard {
             Occasion::Named(it) => software = Some(it),
             Occasion::Tick | Occasion::Between | Occasion::Last => {}
         }
+        let online = if self.is_leaving() { 0 } else { self.online_count };
         let watch = &mut self.watch;
         let _ = self.outlet.send(ShardReport {
             shard: self.number,
             at,
             log: self.recorder.take_log(Log::default()),
             ledger: self.recorder.ledger_counts(),
-            online: self.online_count,
+            online,
             open: self.recorder.open(),
             lags: std::mem::replace(&mut watch.lags, vec![Histogram::new(); phases]),
             turns: std::mem::replace(&mut watch.turns, vec![TurnTimes::default(); phases]),

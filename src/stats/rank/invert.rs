@@ -62,6 +62,14 @@ impl Crossings {
         Place(2 * below + usize::from(is_on))
     }
 
+    /// Just beyond a shift, above it or below.
+    pub(super) fn locate_beyond(&self, shift: f64, way: Side) -> Place {
+        let Place(at) = self.locate(shift);
+        // A gap holds what is beyond itself.
+        let step = at % 2;
+        Place(if way == Side::Above { at + step } else { at - step })
+    }
+
     /// How a pairwise difference compares with the shift at a place.
     pub(super) fn compare(&self, difference: f64, at: Place) -> Ordering {
         if difference.is_infinite() {

@@ -3,17 +3,23 @@
 use crate::report::html::chart::Table;
 use crate::report::html::context::{Context, section};
 use crate::report::html::markup::Markup;
-use crate::report::overlay::{Run, operation};
+use crate::report::overlay::{Run, mismatches, operation};
 use crate::report::summary::{
     LEGEND, attention, elsewhere, extended, headliners, held, meaning, objective, observation, quantity,
     remarks, span, subject, tables, window_of,
 };
-use crate::results::{Operation, RunResult, SloState, VerdictState, check};
+use crate::results::{Operation, RunResult, SloState, VerdictState};
 use crate::units::show_count;
 
 /// Verdicts of all runs, before anything else.
 pub fn verdicts(page: &mut Markup, context: &Context<'_>) {
     section(page, "verdict", "Verdict", |page| {
+        let mismatches = mismatches(context.runs);
+        if !mismatches.is_empty() {
+            page.within("ul", &[("class", "marks")], |page| {
+                mismatches.iter().for_each(|text| mark(page, "!", text));
+            });
+        }
         for run in context.runs {
             verdict(page, run, context.runs.len() > 1);
         }
@@ -71,31 +77,13 @@ fn verdict(page: &mut Markup, run: &Run, several: bool) {
         mark(page, "✓", &format!("held: {held}"));
     }
     for remark in remarks(result) {
-        mark(page, "!", remark);
-    }
-    for text in &contradictions(result) {
-        mark(page, "!", text);
+        mark(page, "!", &remark);
     }
     look_at(page, result);
     page.close();
     evidence(page, result, run);
     page.close();
     page.line();
-}
-
-/// What a file says that cannot be true at once: it was edited, or is a bug of ours. Either way it is said.
-fn contradictions(result: &RunResult) -> Vec<String> {
-    const SHOWN: usize = 3;
-    let found = check::contradictions(result);
-    let mut lines: Vec<String> =
-        found.iter().take(SHOWN).map(|finding| format!("the file contradicts itself: {finding}")).collect();
-    if found.len() > SHOWN {
-        lines.push(format!(
-            "and {} more contradictions: do not use this file",
-            show_count((found.len() - SHOWN) as u64)
-        ));
-    }
-    lines
 }
 
 fn look_at(page: &mut Markup, result: &RunResult) {
