@@ -354,6 +354,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_clean_stays_on_its_line_and_runs_one_way() {
+        let controls = ['\0', '\n', '\u{1b}', '\u{7f}', '\u{85}'];
+        let unseen = ['\u{200b}', '\u{200f}', '\u{2028}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{feff}'];
+        for hidden in controls.into_iter().chain(unseen) {
+            assert_eq!(clean(&format!("a{hidden}b")), "a b", "{hidden:?}");
+        }
+        let seen = "5 µs – жук, 北京, \u{1f418}";
+        assert_eq!(clean(seen), seen);
+    }
+
+    #[test]
     fn elapsed_time_is_shown_like_a_clock() {
         for (seconds, text) in [(0, "0:00"), (59, "0:59"), (750, "12:30"), (3_723, "1:02:03")] {
             assert_eq!(show_elapsed(seconds), text);

@@ -149,16 +149,34 @@ mod tests {
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let too_many = Planned { phases: &many, ..PLANNED };
         assert!(foreseen(too_many, &["step-7/message.lost == 0"]).is_err(), "they are not told apart");
+        let just_few_enough = Planned { phases: &many[1..], ..PLANNED };
+        assert!(foreseen(just_few_enough, &["step-7/message.lost == 0"]).is_ok());
     }
 
     #[test]
     fn so_is_one_on_what_nobody_will_know_of_the_server() {
-        let loopback = PlannedServer { cpu: true, observed_cpu: false, memory: false };
-        let planned = Planned { server: loopback, ..PLANNED };
-        assert!(foreseen(planned, &["server.cpu <= +10%"]).is_ok());
-        for gate in ["server.memory <= +10%", "server.cpu_per_1000_messages <= +10%"] {
-            let error = foreseen(planned, &[gate]).unwrap_err();
-            assert!(error.contains("it takes a source of [observe] that knows it"), "{error}");
+        let unknown = PlannedServer { cpu: false, observed_cpu: false, memory: false };
+        let loopback = PlannedServer { cpu: true, ..unknown };
+        let page_of_cpu = PlannedServer { observed_cpu: true, ..loopback };
+        let page_of_memory = PlannedServer { memory: true, ..unknown };
+        let figures = ["cpu", "cpu_per_1000_messages", "cpu_per_1000_logins", "memory", "memory_per_user"];
+        for (server, known) in [
+            (unknown, &[][..]),
+            (loopback, &figures[..1]),
+            (page_of_cpu, &figures[..3]),
+            (page_of_memory, &figures[3..]),
+        ] {
+            let planned = Planned { server, ..PLANNED };
+            assert!(foreseen(planned, &["generator.cpu <= +10%"]).is_ok(), "that is always known");
+            for figure in figures {
+                let told = foreseen(planned, &[&format!("server.{figure} <= +10%")]);
+                assert_eq!(told.is_ok(), known.contains(&figure), "{figure}, {server:?}");
+                let error = told.err().unwrap_or_default();
+                assert!(
+                    error.is_empty() || error.contains("it takes a source of [observe] that knows it"),
+                    "{error}"
+                );
+            }
         }
     }
 
@@ -177,6 +195,8 @@ mod tests {
         assert_eq!(least(&gates), (3, true, 4));
         // What takes no statistics takes no share of them.
         assert_eq!(least(&["message.loss == 0"]), (3, false, 5));
+        let nothing_delivered = Planned { operations: &["login", "ping"], accounts: &[], ..PLANNED };
+        assert_eq!(foreseen(nothing_delivered, &[]).unwrap().family, 3, "errors stand for the account");
     }
 
     /// Six pairs could carry one measure, and not four gates on it: then they are not made use of.

@@ -431,6 +431,17 @@ mod tests {
         assert_eq!(observed_processors(&source, &[phase(true, 0.0, 5.0)]), Some(2.0 / 4.0));
         let ramp = [phase(false, 0.0, 1.0), phase(true, 1.0, 5.0)];
         assert_eq!(observed_processors(&source, &ramp), Some(1.5 / 3.0), "measured phases only");
+        // Readings a little before a phase's start and after its end are its own; those farther off are not.
+        assert_eq!(observed_processors(&source, &[phase(true, 3.05, 3.95)]), None, "began anew");
+        assert_eq!(observed_processors(&source, &[phase(true, 4.09, 4.91)]), Some(0.5));
+        assert_eq!(observed_processors(&source, &[phase(true, 4.11, 4.89)]), None);
+        let idle =
+            ObservedSource { columns: [("cpu".into(), column(&[Some(7.0); 6]))].into(), ..source.clone() };
+        assert_eq!(
+            observed_processors(&idle, &[phase(true, 0.0, 5.0)]),
+            None,
+            "no ratio can be taken of nothing"
+        );
         assert_eq!(observed_processors(&source, &[]), None);
         assert_eq!(observed_processors(&ObservedSource::default(), &ramp), None);
     }

@@ -91,6 +91,59 @@ fn load_on_another_machine_is_not_put_there_unasked() {
     assert!(said.err.contains("cannot resolve `example.invalid`"), "{}", said.err);
 }
 
+/// What neither side, or one side alone, will know of its server is told before the first run; and so is a phase not measured.
+#[test]
+fn a_gate_on_what_a_series_will_not_know_is_refused() {
+    let shell = Shell::new();
+    let refused = |gates: &[&str], sources: &[&str], b: &str| {
+        let mut words =
+            vec!["ab", "small.toml", "--a", "loopback:", "--b", b, "--repeat", "2", "--settle", "0s"];
+        words.extend(sources.iter().flat_map(|set| ["--set", set]));
+        words.extend(gates.iter().flat_map(|gate| ["--gate", gate]));
+        let said = shell.run(&words);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{words:?}: {said:#?}");
+        said.err
+    };
+    // The first gate that is wrong is named: those before it are none.
+    let wrong = "nothing.p99 <= +10%";
+    let only_cpu = "observe=[{prometheus=\"http://127.0.0.1:9/metrics\", cpu=\"process_cpu_seconds_total\"}]";
+    let page =
+        "observe=[{prometheus=\"http://127.0.0.1:9/metrics\", memory=\"process_resident_memory_bytes\"}]";
+    let cases: [(&[&str], &[&str], &str, &str); 8] = [
+        (&["server.cpu <= +10%", "generator.cpu <= +10%", wrong], &[], "loopback:", "nothing.p99"),
+        (&["server.cpu <= +10%"], &[], "xmpp://127.0.0.1:1", "server.cpu"),
+        (&["server.memory <= +10%"], &["observe=[{process=\"loopback:\"}]"], "loopback:", "server.memory"),
+        (
+            &["server.memory <= +10%", "server.memory_per_user <= +10%", wrong],
+            &[page],
+            "loopback:",
+            "nothing.p99",
+        ),
+        (
+            &["server.cpu_per_1000_logins <= +10%", "server.memory <= +10%"],
+            &[only_cpu],
+            "loopback:",
+            "server.memory",
+        ),
+        (&["server.cpu_per_1000_logins <= +10%"], &[page], "loopback:", "server.cpu_per_1000_logins"),
+        (&["steady/message.delivery.p99 <= +10%", wrong], &[], "loopback:", "nothing.p99"),
+        (&["ramp/message.delivery.p99 <= +10%"], &[], "loopback:", "ramp/message.delivery.p99"),
+    ];
+    for (gates, sources, b, named) in cases {
+        let said = refused(gates, sources, b);
+        assert!(
+            said.contains(&format!("these runs have no `{named}`")),
+            "{gates:?} of {sources:?}, {b}: {said}"
+        );
+    }
+    let note = "1 pair cannot decide anything about";
+    let mut words =
+        vec!["ab", "small.toml", "--a", "loopback:", "--b", "xmpp://192.0.2.1:5222", "--repeat", "1"];
+    assert!(shell.run(&words).err.contains(note), "told before it is asked whether to go on");
+    words.push("--quiet");
+    assert!(!shell.run(&words).err.contains(note));
+}
+
 #[test]
 fn a_run_says_json_where_it_is_asked_to() {
     let shell = Shell::new();

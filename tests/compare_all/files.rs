@@ -209,6 +209,27 @@ fn what_only_belongs_beside_the_numbers_is_marked() {
     assert_eq!(paired.method.pairs, [0, 1, 2, 3, 4, 5, 6]);
 }
 
+/// Results of before it was written down say nothing of it, whichever side they are.
+#[test]
+fn another_mechanism_is_marked_where_both_were_written_down() {
+    let by = |mechanism: &'static str| {
+        move |run: &mut RunResult| {
+            let used = Some(mechanism).filter(|name| !name.is_empty());
+            run.target.mechanisms_used = used.map(|name| (name.to_owned(), 40)).into_iter().collect();
+        }
+    };
+    let marked = |base, new| {
+        let (base, new) = (runs("base", 1..=5, by(base)), runs("new", 1..=5, by(new)));
+        let differences = compare(&base, &new, &Options::default()).unwrap().differences;
+        differences.into_iter().map(|one| one.what).find(|what| what.starts_with("mechanism"))
+    };
+    let said = "mechanism: PLAIN, not SCRAM-SHA-1 (new1.json … new5.json, 5 files)";
+    assert_eq!(marked("SCRAM-SHA-1", "PLAIN").as_deref(), Some(said));
+    for (base, new) in [("PLAIN", "PLAIN"), ("", "PLAIN"), ("PLAIN", ""), ("", "")] {
+        assert_eq!(marked(base, new), None, "`{base}` and `{new}`");
+    }
+}
+
 #[test]
 fn a_forged_file_is_no_reason_to_fall_over() {
     let forged = |run: &mut RunResult| {

@@ -1,8 +1,9 @@
 //! Gates: what passes, what fails, what nobody can say; and what is no gate.
 
-use xmpp_bench::compare::{CompareError, Gate, GateState, Options};
+use xmpp_bench::compare::{CompareError, Gate, GateState, Options, Run, TestKind, compare};
+use xmpp_bench::results::Extended;
 
-use crate::runs::{Values, around, compared, sides};
+use crate::runs::{OPERATION, Values, around, compared, result, sides, template};
 
 const OFF: [f64; 8] = [0.99, 1.0, 1.01, 1.02, 0.98, 1.005, 0.995, 1.015];
 const CENTER: Values = Values { p50: 400e3, p99: 2_000e3, loss: 0.0 };
@@ -64,6 +65,45 @@ fn failed_gates_speak_for_five_and_undecided_ones_for_six() {
 }
 
 #[test]
+fn one_lossy_run_of_eight_is_not_nothing() {
+    let base = around(CENTER, &OFF);
+    let mut new = base.clone();
+    new[5].loss = 0.001;
+    let gate = &compared(&base, &new, &gates(&["message.loss == 0"])).gates[0];
+    assert_eq!((gate.state, gate.reason.as_str()), (GateState::Failed, "not 0 in 1 of 8 new runs"));
+}
+
+/// One side has too few for a percentile: the other side's like are no help, and the runs are named.
+#[test]
+fn a_gate_says_which_runs_lack_its_measure() {
+    let side = |name: &str, lacks: bool| -> Vec<Run> {
+        let one = |seed: u64| {
+            let mut made = result(&template(), seed, name, CENTER);
+            let times = &mut made.operations.get_mut(OPERATION).unwrap().figures.response_us.attempted;
+            times.p99 = if lacks { Extended::Unsupported } else { times.p99 };
+            Run::of(&format!("{name}{seed}.json"), &made)
+        };
+        (1..=8).map(one).collect()
+    };
+    let gate = gates(&["message.delivery.p99 <= +10%"]);
+    let comparison = compare(&side("base", false), &side("new", true), &gate).unwrap();
+    let said = "too few observations, or not measured, in 8 of the runs (new1.json)";
+    assert_eq!((comparison.gates[0].reason.as_str(), comparison.exit.code), (said, 6));
+}
+
+/// Six pairs can carry one gate, and could not carry five.
+#[test]
+fn what_takes_no_statistics_takes_no_share_of_them() {
+    let base = around(CENTER, &OFF[..6]);
+    let tested = "message.delivery.p99 <= +10%";
+    let plain = ["loss", "failed", "duplicated", "reordered"].map(|figure| format!("message.{figure} == 0"));
+    let all: Vec<&str> = [tested].into_iter().chain(plain.iter().map(String::as_str)).collect();
+    for asked in [&all[..1], &all] {
+        assert_eq!(compared(&base, &base, &gates(asked)).method.test, TestKind::SignedRank, "{asked:?}");
+    }
+}
+
+#[test]
 fn the_limit_shown_is_the_one_that_decided() {
     let base = around(CENTER, &OFF);
     for slower in [0.95, 1.0, 1.02, 1.05, 1.08, 1.1, 1.12, 1.15, 1.2] {
@@ -108,7 +148,7 @@ fn what_is_no_gate_is_refused_with_the_way_out() {
         ("message.delivery.p99 >= +10%", "less of `message.delivery.p99` is better"),
     ];
     for (text, says) in cases {
-        let error = xmpp_bench::compare::compare(&base, &new, &gates(&[text])).expect_err(text);
+        let error = compare(&base, &new, &gates(&[text])).expect_err(text);
         assert!(matches!(error, CompareError::UnknownMeasure(_)), "{text}: {error}");
         assert!(error.to_string().contains(says), "{text}: {error}");
     }

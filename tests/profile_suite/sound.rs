@@ -133,6 +133,48 @@ fn rules_that_end_a_run_early_say_what_how_much_and_for_how_long() {
     );
 }
 
+/// A page may tell of two servers, and a server may have two pages; what is used twice is a mistake (`tests/bad-profiles`).
+#[test]
+fn sources_that_differ_in_what_they_count_may_stand_together() {
+    const CPU: &str = "process_cpu_seconds_total";
+    let page = |port: u16, more: &str| format!("{{prometheus=\"http://127.0.0.1:{port}/metrics\", {more}}}");
+    let of = |metric: &str, server: &str| format!("'{metric}{{server=\"{server}\"}}'");
+    let reads =
+        |sources: &[String]| read("base", BASE, &[&format!("observe=[{}]", sources.join(", "))]).is_ok();
+    let (one, other) = (format!("cpu={}", of(CPU, "a")), format!("cpu={}", of(CPU, "b")));
+    let memory = "memory=\"resident_bytes\"";
+    for (sources, may) in [
+        (vec![page(1, &one), page(1, &other)], true),
+        (vec![page(1, &one), page(2, &one)], true),
+        (vec![page(1, &one), page(1, memory)], true),
+        (vec![page(1, &one), page(1, "metrics=[\"up\"]")], true),
+        (vec![page(1, "metrics=[\"up\"]"), page(1, "metrics=[\"down\"]")], false),
+        (vec![page(1, &one), page(1, &format!("{one}, {memory}"))], false),
+        (vec!["{pid=7}".into(), "{pid=8}".into(), "{process=\"beam.smp\"}".into(), page(1, &one)], true),
+        (vec!["{pid=7}".into(), "{process=\"beam.smp\"}".into(), "{pid=7}".into()], false),
+    ] {
+        assert_eq!(reads(&sources), may, "{sources:?}");
+    }
+}
+
+/// Names that say a unit are held to bytes, however they write it; most names say none.
+#[test]
+fn memory_is_in_bytes_or_in_what_does_not_say() {
+    for (metric, may) in [
+        ("process_resident_memory_bytes", true),
+        ("erlang_vm_memory_bytes_total", true),
+        ("prosody_memory", true),
+        ("used", true),
+        ("heap_KB", false),
+        ("node:memory:MiB", false),
+        ("memory_kilobytes_total", false),
+        ("pages", false),
+    ] {
+        let set = format!("observe=[{{prometheus=\"http://127.0.0.1:1/metrics\", memory=\"{metric}\"}}]");
+        assert_eq!(read("base", BASE, &[&set]).is_ok(), may, "{metric}");
+    }
+}
+
 #[test]
 fn accounts_come_from_a_file_too() {
     let text = "users = [{ count = 2, accounts_file = \"two.csv\", contacts = 1 }]\n\

@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram as Hdr;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
-use xmpp_bench::report::{Run, csv, hlog, markdown};
-use xmpp_bench::results::Histogram;
+use xmpp_bench::report::{Run, csv, hlog, html, markdown};
+use xmpp_bench::results::{Histogram, ServerIdentity};
 use xmpp_bench::units::Quantile;
 
 use crate::page::{kept, run_of};
@@ -141,6 +141,23 @@ fn several_results_stand_in_one_table() {
     let rows = rows(&csv::render(&runs, csv::Rows::Seconds));
     assert_eq!(rows.len(), 1 + 2 * runs[0].seconds());
     assert_eq!((rows[1][0].as_str(), rows[rows.len() - 1][0].as_str()), ("a.json", "b.json"));
+}
+
+#[test]
+fn a_server_is_named_as_far_as_it_says_what_it_is() {
+    for (version, os, name, with_os) in [
+        ("", None, "Prosody", "Prosody"),
+        ("0.12.3", Some("Linux"), "Prosody 0.12.3", "Prosody 0.12.3 on Linux"),
+    ] {
+        let mut result = world::valid();
+        let (version, os) = (version.to_owned(), os.map(str::to_owned));
+        result.target.identity = Some(ServerIdentity { name: "Prosody".to_owned(), version, os });
+        let runs = run_of("a", result);
+        let text = markdown::render(&runs);
+        assert!(text.contains(&format!("against `{name}` at ")), "{text}");
+        let page = html::render(&runs);
+        assert!(page.contains(&format!(">{with_os}<")), "{with_os}");
+    }
 }
 
 #[test]

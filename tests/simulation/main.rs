@@ -122,16 +122,40 @@ fn what_the_server_is_is_asked_once_and_heard_once() {
     let mut world = World::new(&profile_with(ACTIVITIES), |_| ());
     world.run_until(Offset::from_secs_f64(8.0));
     let names = |world: &World| world.software.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
-    assert_eq!((world.questions, names(&world)), (1, vec!["xmpp-bench embedded server".to_owned()]));
+    assert_eq!((world.questions.len(), names(&world)), (1, vec!["xmpp-bench embedded server".to_owned()]));
     // A server that says it again and again, to anybody, has said it.
     for number in 0..1_000 {
         let query = format!("<query xmlns='jabber:iq:version'><name>{number}</name></query>");
         world.say_to(number % 40, &format!("<iq type='result' id='version' from='localhost'>{query}</iq>"));
     }
     world.run_until(Offset::from_secs_f64(36.0));
-    assert_eq!((world.questions, world.software.len()), (1, 1));
+    assert_eq!((world.questions.len(), world.software.len()), (1, 1));
     let counts = world.finish(Duration::from_secs(5));
     assert!(counts.expected > 5_000 && counts.delivered == counts.expected, "{counts:?}");
+}
+
+/// Before the server has answered: another user's word, an answer to another question, one that names nothing, and its own, which
+/// need not say whom it is from (RFC 6120 section 8.1.2.1).
+#[test]
+fn what_the_server_is_is_heard_of_itself_alone() {
+    let mut world = World::new(&profile_with(ACTIVITIES), |_| ());
+    let mut at = Offset::ZERO;
+    while world.questions.is_empty() {
+        at = at + LATENCY / 2;
+        world.run_until(at);
+    }
+    let says = |world: &mut World, head: &str, name: &str| {
+        let query = format!("<query xmlns='jabber:iq:version'><name>{name}</name></query>");
+        let asker = world.questions[0];
+        world.say_to(asker, &format!("<iq type='result' {head}>{query}</iq>"));
+    };
+    says(&mut world, "id='version' from='u7@localhost/x'", "another user");
+    says(&mut world, "id='other' from='localhost'", "another question");
+    says(&mut world, "id='version'", "");
+    says(&mut world, "id='version'", "itself");
+    world.run_until(Offset::from_secs_f64(8.0));
+    let names: Vec<&str> = world.software.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["itself"]);
 }
 
 #[test]

@@ -44,8 +44,8 @@ pub struct World {
     reports: Receiver<ShardReport>,
     pub samples: Vec<Sample>,
     pub faults: Vec<Fault>,
-    /// How often users asked what the server is, and every time a report said so.
-    pub questions: usize,
+    /// On which channels users asked what the server is, and every time a report said so.
+    pub questions: Vec<u32>,
     pub software: Vec<Software>,
     /// What the server offered those who looked.
     pub offered: Vec<Offered>,
@@ -132,7 +132,7 @@ impl World {
             reports,
             samples: Vec::new(),
             faults: Vec::new(),
-            questions: 0,
+            questions: Vec::new(),
             software: Vec::new(),
             offered: Vec::new(),
             last: None,
@@ -281,7 +281,7 @@ impl World {
                     let asks = b"jabber:iq:version";
                     let is_question =
                         side == Side::Users && bytes.windows(asks.len()).any(|part| part == asks);
-                    self.questions += usize::from(is_question);
+                    self.questions.extend(is_question.then_some(channel.0));
                     let closes = bytes.ends_with(b"</stream:stream>");
                     let is_withheld = side == Side::Server && (self.is_mute || self.never_closes && closes);
                     if let Some(other) = self.links.other(side, channel.0).filter(|_| !is_withheld) {

@@ -177,6 +177,7 @@ mod tests {
             (seen.is_up, seen.cpu_s)
         };
         let alive = [Some(1.0), Some(1.5), Some(2.0)];
+        assert_eq!(seen(&alive, 2.5).source, "beam.smp");
         assert_eq!(told(&[], 0.0), (None, None), "not looked at yet");
         assert_eq!(told(&alive, 2.5), (Some(true), Some(2.0)));
         assert_eq!(told(&alive, 60.0), (Some(false), None), "nothing was read for long");

@@ -98,5 +98,9 @@ mod tests {
         let source = ObservedSource { at_s: vec![Some(0.0), None], ..ObservedSource::default() };
         let column = Column { values: vec![Some(7.0), None], ..Column::default() };
         assert_eq!(Growth::over(steps(&source, &column)), None);
+        // Nor do two of one instant.
+        let source = ObservedSource { at_s: vec![Some(3.0), Some(3.0)], ..source };
+        let column = Column { values: vec![Some(7.0), Some(9.0)], ..column };
+        assert_eq!(steps(&source, &column).count(), 0);
     }
 }
