@@ -176,7 +176,9 @@ fn read(paths: &[PathBuf], is_bare: bool) -> Result<Vec<Run>, Failure> {
         let result = file::read(path).map_err(|error| Failure::usage(summary::explain(&error)))?;
         if is_bare {
             // The others say it themselves.
-            summary::contradictions_of(path, &result).iter().for_each(|line| terminal::say(line));
+            for line in summary::contradictions_of(path, &result) {
+                terminal::say(&line);
+            }
         }
         let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
         results.push((name.into_owned(), result));

@@ -25,7 +25,9 @@ pub(super) struct SummaryArgs {
 pub(super) fn run(args: &SummaryArgs) -> Result<(), Failure> {
     let result = file::read(&args.result).map_err(|error| Failure::usage(explain(&error)))?;
     if args.json {
-        contradictions_of(&args.result, &result).iter().for_each(|line| terminal::say(line));
+        for line in contradictions_of(&args.result, &result) {
+            terminal::say(&line);
+        }
         let text = serde_json::to_string(&result)
             .map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))?;
         return terminal::print(&format!("{text}\n"));

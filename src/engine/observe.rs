@@ -10,6 +10,7 @@ mod exposition;
 mod process;
 mod scrape;
 
+use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -103,11 +104,16 @@ impl Observer {
     /// The sources and their columns, each under a name of its own: two of one page are told apart by a number.
     pub fn layouts(&self) -> Vec<SourceLayout> {
         let mut layouts: Vec<SourceLayout> = self.sources.iter().map(|source| source.layout()).collect();
-        let names: Vec<String> = layouts.iter().map(|layout| layout.name.clone()).collect();
-        for (index, layout) in layouts.iter_mut().enumerate() {
-            let before = names[..index].iter().filter(|name| **name == layout.name).count();
-            if before > 0 {
-                layout.name += &format!(" #{}", before + 1);
+        let mut taken: HashSet<String> = layouts.iter().map(|layout| layout.name.clone()).collect();
+        let mut seen: HashSet<String> = HashSet::new();
+        for layout in &mut layouts {
+            if !seen.insert(layout.name.clone()) {
+                let own = layout.name.clone();
+                let free = (2..=taken.len() + 2)
+                    .map(|number| format!("{own} #{number}"))
+                    .find(|name| !taken.contains(name));
+                layout.name = free.unwrap_or(own);
+                taken.insert(layout.name.clone());
             }
         }
         layouts
@@ -217,9 +223,12 @@ mod tests {
 
     #[test]
     fn two_sources_of_one_name_are_told_apart() {
-        let sources = ["a", "b", "a", "a"].map(|name| Box::new(Page(name)) as Box<dyn Source>).into();
-        let observer = Observer { sources, warnings: Vec::new() };
-        let names: Vec<String> = observer.layouts().into_iter().map(|layout| layout.name).collect();
-        assert_eq!(names, ["a", "b", "a #2", "a #3"]);
+        let told = |names: [&'static str; 4]| -> Vec<String> {
+            let sources = names.map(|name| Box::new(Page(name)) as Box<dyn Source>).into();
+            let observer = Observer { sources, warnings: Vec::new() };
+            observer.layouts().into_iter().map(|layout| layout.name).collect()
+        };
+        assert_eq!(told(["a", "b", "a", "a"]), ["a", "b", "a #2", "a #3"]);
+        assert_eq!(told(["a", "a #2", "a", "a #2"]), ["a", "a #2", "a #3", "a #2 #2"]);
     }
 }

@@ -76,7 +76,10 @@ impl Scrape {
         let (own, theirs) = (roles(self), roles(other));
         let counts_the_same = own.iter().zip(&theirs).any(|(own, theirs)| own.is_some() && own == theirs);
         let counts_nothing = own.iter().chain(&theirs).all(Option::is_none);
-        self.url() == other.url() && (counts_the_same || counts_nothing)
+        // Names of hosts have no case (RFC 4343).
+        let is_one_page = self.host.eq_ignore_ascii_case(&other.host)
+            && (self.port, &self.path) == (other.port, &other.path);
+        is_one_page && (counts_the_same || counts_nothing)
     }
 
     /// The address as a person writes it.

@@ -14,7 +14,10 @@ use crate::units::show_count;
 
 /// The results one after the other.
 pub fn render(runs: &[Run]) -> String {
-    let mut text: String = mismatches(runs).iter().map(|line| format!("! {}\n", code(line))).collect();
+    let mut text = String::new();
+    for line in mismatches(runs) {
+        text.push_str(&format!("- ! {}\n", code(&line)));
+    }
     for run in runs {
         if !text.is_empty() {
             text.push('\n');

@@ -150,6 +150,14 @@ fn sources_that_differ_in_what_they_count_may_stand_together() {
         (vec![page(1, &one), page(1, "metrics=[\"up\"]")], true),
         (vec![page(1, "metrics=[\"up\"]"), page(1, "metrics=[\"down\"]")], false),
         (vec![page(1, &one), page(1, &format!("{one}, {memory}"))], false),
+        (vec![page(1, &one), page(1, &one).replace("127.0.0.1", "LocalHost")], true),
+        (
+            vec![
+                page(1, &one).replace("127.0.0.1", "localhost"),
+                page(1, &one).replace("127.0.0.1", "LocalHost"),
+            ],
+            false,
+        ),
         (vec!["{pid=7}".into(), "{pid=8}".into(), "{process=\"beam.smp\"}".into(), page(1, &one)], true),
         (vec!["{pid=7}".into(), "{process=\"beam.smp\"}".into(), "{pid=7}".into()], false),
     ] {

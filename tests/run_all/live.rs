@@ -133,6 +133,46 @@ fn copies_that_are_lost_only_when_the_run_is_over_are_in_the_last_scrape_and_on_
     assert!(sample(first, "xmpp_bench_errors_total{class=\"network\"}").abs() < 0.5);
 }
 
+/// While users come, everything grows from second to second: what stands side by side must be of one second.
+#[test]
+fn what_is_asked_and_planned_is_of_the_second_whose_done_and_online_are_shown() {
+    let world = World::new(PROFILE);
+    let running = world.start_run(&[
+        "--live",
+        "127.0.0.1:0",
+        "--set",
+        "phase.ramp.duration=5s",
+        "--set",
+        "phase.steady.duration=2s",
+        "--set",
+        "activity.0.rate=\"4/s per user\"",
+        "--set",
+        "activity.0.arrivals=\"constant\"",
+        // Somebody to write to is always there; of four contacts there may be none yet, and less is asked than the rate says.
+        "--set",
+        "activity.0.to=\"online\"",
+    ]);
+    let address = address_of(&world);
+    let heard = get(&address, "/events");
+    world.end_of(running);
+    let points = heard
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .filter(|data| data.starts_with("{\"t\":"));
+    let points: Vec<serde_json::Value> = points.map(|data| serde_json::from_str(data).unwrap()).collect();
+    for point in &points {
+        // Nobody logs in before the plan says so.
+        assert!(field(point, "online") <= field(point, "planned"), "{point}");
+    }
+    let ramp: Vec<_> = points.iter().filter(|point| point["phase"] == "ramp").collect();
+    let sum =
+        |key: &str| -> f64 { ramp.iter().filter_map(|point| point["operations"][0][key].as_f64()).sum() };
+    let (asked, done) = (sum("asked"), sum("done"));
+    assert!(asked > 100.0 && (0.85..1.1).contains(&(done / asked)), "{done} of {asked}: {ramp:?}");
+    let last = points.last().expect("the page was told");
+    assert_eq!((field(last, "online"), field(last, "planned")), (0, 0), "{last}");
+}
+
 #[test]
 fn a_run_that_nobody_scrapes_waits_for_nobody_and_one_ended_early_is_in_no_phase() {
     let world = World::new(PROFILE);

@@ -46,6 +46,8 @@ pub struct World {
     pub faults: Vec<Fault>,
     /// On which channels users asked what the server is, and every time a report said so.
     pub questions: Vec<u32>,
+    /// Stanzas the users wrote once they were bound.
+    pub stanzas: u64,
     pub software: Vec<Software>,
     /// What the server offered those who looked.
     pub offered: Vec<Offered>,
@@ -133,6 +135,7 @@ impl World {
             samples: Vec::new(),
             faults: Vec::new(),
             questions: Vec::new(),
+            stanzas: 0,
             software: Vec::new(),
             offered: Vec::new(),
             last: None,
@@ -278,6 +281,7 @@ impl World {
                     let written = self.links.written.entry((side, channel.0)).or_default();
                     *written += bytes.len() as u64;
                     sent.push((channel, *written));
+                    self.stanzas += if side == Side::Users { stanzas_in(&bytes) } else { 0 };
                     let asks = b"jabber:iq:version";
                     let is_question =
                         side == Side::Users && bytes.windows(asks.len()).any(|part| part == asks);
@@ -368,4 +372,12 @@ impl Links {
         self.of_users.remove(&users);
         self.of_server.remove(&server);
     }
+}
+
+/// Stanzas in what a user wrote at once; binding itself is negotiation.
+fn stanzas_in(bytes: &[u8]) -> u64 {
+    let count = |what: &str| bytes.windows(what.len()).filter(|part| *part == what.as_bytes()).count() as u64;
+    let negotiation =
+        count("urn:ietf:params:xml:ns:xmpp-bind") + count("urn:ietf:params:xml:ns:xmpp-session");
+    count("<iq ") + count("<message ") + count("<presence") - negotiation
 }

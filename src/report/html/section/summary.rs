@@ -17,7 +17,9 @@ pub fn verdicts(page: &mut Markup, context: &Context<'_>) {
         let mismatches = mismatches(context.runs);
         if !mismatches.is_empty() {
             page.within("ul", &[("class", "marks")], |page| {
-                mismatches.iter().for_each(|text| mark(page, "!", text));
+                for text in &mismatches {
+                    mark(page, "!", text);
+                }
             });
         }
         for run in context.runs {
