@@ -90,7 +90,12 @@ impl Run {
             started: result.started.clone(),
             seed: result.seed,
             verdict: result.verdict.state,
-            because: evidence.map(|one| one.predicate.clone()).collect(),
+            because: evidence.fold(Vec::new(), |mut all, one| {
+                if !all.contains(&one.predicate) {
+                    all.push(one.predicate.clone());
+                }
+                all
+            }),
             endings: endings(result),
             workers: result.generator.workers.iter().map(|one| one.worker).collect::<BTreeSet<_>>().len(),
             observed: result.observed.iter().flat_map(|one| &one.sources).map(|one| one.kind).collect(),

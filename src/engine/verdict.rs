@@ -83,7 +83,7 @@ pub const RULES: &[Rule] = &[
         judge: |phase| Some(more_than(phase.busy_max, 0.85)),
     },
     Rule {
-        predicate: "unsent",
+        predicate: "unsent by us",
         holds_when: "more than 0.1 % of what was asked was not started for reasons of ours",
         window: "measured phase",
         state: VerdictState::GeneratorLimited,
@@ -213,7 +213,11 @@ mod tests {
                 PhaseObservation { turn_p99: Some(Duration::from_micros(1_001)), ..healthy() },
             ),
             ("busy", VerdictState::GeneratorLimited, PhaseObservation { busy_max: 0.86, ..healthy() }),
-            ("unsent", VerdictState::GeneratorLimited, PhaseObservation { unsent_ours: 21, ..healthy() }),
+            (
+                "unsent by us",
+                VerdictState::GeneratorLimited,
+                PhaseObservation { unsent_ours: 21, ..healthy() },
+            ),
             ("done", VerdictState::ServerLimited, PhaseObservation { done: 19_799, ..healthy() }),
             (
                 "backlog slope",

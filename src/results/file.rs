@@ -96,6 +96,9 @@ pub enum ReadError {
         /// Why.
         source: io::Error,
     },
+    /// A folder.
+    #[error("`{}` is a folder: name the results in it, `{}/*.json`", .0.display(), .0.display())]
+    IsFolder(PathBuf),
     /// Neither a result nor a journal.
     #[error("`{}` is neither a result nor a journal of xmpp-bench: {why}", path.display())]
     NotAResult {
@@ -260,6 +263,9 @@ fn write_watched(path: &Path, result: &RunResult, reached: &mut dyn FnMut(WriteS
 /// Reads a result, or the journal of a run that was killed, whichever the file is. If there is no file of that name
 /// but a journal beside it, reads the journal.
 pub fn read(path: &Path) -> Result<RunResult, ReadError> {
+    if path.is_dir() {
+        return Err(ReadError::IsFolder(path.to_owned()));
+    }
     let fail = |source| ReadError::Io { path: path.to_owned(), source };
     let (path, file) = open_either(path, &mut |path| File::open(path)).map_err(fail)?;
     let path = path.as_path();
