@@ -71,9 +71,12 @@ pub const RULES: &[Rule] = &[
     Rule {
         predicate: "turn p99",
         holds_when: "p99 of turn time > max(1 ms, 5 % of the response p99)",
-        window: "measured phase, the worst worker, weighted by time",
+        window: "measured phase in which anything was done, the worst worker, weighted by time",
         state: VerdictState::GeneratorLimited,
-        judge: |phase| Some(slower_than_allowed(phase.turn_p99?, phase.response_p99)),
+        // Long turns make what is read look late: where nothing was read they say nothing, and must not outrank a dead server.
+        judge: |phase| {
+            Some(slower_than_allowed(phase.turn_p99.filter(|_| phase.done > 0)?, phase.response_p99))
+        },
     },
     Rule {
         predicate: "busy",
@@ -243,6 +246,9 @@ mod tests {
             ..healthy()
         };
         assert_eq!(judge(false, std::slice::from_ref(&slow)).state, VerdictState::Valid);
+        let dead = PhaseObservation { turn_p99: Some(Duration::from_millis(5)), done: 0, ..healthy() };
+        let verdict = judge(false, &[dead]);
+        assert_eq!((verdict.state, convicted(&verdict)), (VerdictState::ServerLimited, vec!["done"]));
         let both = PhaseObservation { lag_p99: Some(Duration::from_millis(51)), done: 0, ..slow };
         let verdict = judge(false, std::slice::from_ref(&both));
         assert_eq!((verdict.state, convicted(&verdict).len()), (VerdictState::GeneratorLimited, 2));
