@@ -39,8 +39,8 @@ pub use observed::{
     ObservedSource, Reading, SeenProcess, SourceFault, SourceKind, SourceLayout, Stretch, derive, growth,
 };
 pub use schema::{
-    EndedEarly, ErrorCount, Evidence, Exit, ExitReason, Phase, Population, RoomOrder, RunResult, Slo,
-    SloState, Traffic, Unit, Verdict, VerdictState, result_schema,
+    EndedEarly, ErrorCount, Evidence, Exit, ExitReason, GENERATOR_LIMITED, Phase, Population, RoomOrder,
+    RunResult, Slo, SloState, Traffic, Unit, Verdict, VerdictState, result_schema,
 };
 pub use series::{IntervalHistogram, OperationSeries, Series};
 pub use totals::{

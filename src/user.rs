@@ -89,8 +89,8 @@ pub struct Surroundings<'a> {
     pub rooms: &'a RoomNames,
     /// Whether it is wanted what the server's roster says.
     pub wants_roster: bool,
-    /// Whether it looks what the server is and offers, for all users.
-    pub is_scout: bool,
+    /// Whether it looks what the server offers, for all users.
+    pub is_looking: bool,
     /// The instant.
     pub now: Offset,
 }
@@ -141,7 +141,7 @@ pub enum Report {
     Secured(Box<Secured>),
     /// It proved by this who it is, and is bound.
     Authenticated(Mechanism),
-    /// What the server offers on one of a login's streams; of the scout alone.
+    /// What the server offers on one of a login's streams; of those who look.
     Offered(Box<Offered>),
     /// What the server says it is (XEP-0092).
     Software(Box<Software>),
@@ -266,6 +266,14 @@ impl User {
     pub fn write(&mut self, channel: Channel, wire: &mut Outbox, fill: impl FnOnce(&mut Vec<u8>)) -> u64 {
         self.offered_bytes += wire.write(channel, fill);
         self.offered_bytes
+    }
+
+    /// Asks what software the server is; [`Report::Software`] is the answer.
+    pub fn ask_version(&mut self, near: &Surroundings<'_>, out: &mut Said<'_>) {
+        if self.is_online() {
+            out.stanzas.written += 1;
+            self.write(near.channel, out.wire, |bytes| session::ask_version(bytes, near));
+        }
     }
 
     /// Cuts its connection without a word.
@@ -402,10 +410,6 @@ impl User {
             self.reader.set_strict(Session::is_read_strictly(near.index));
             self.state = State::Online(session);
             out.reports.push(Report::Online);
-            if near.is_scout {
-                out.stanzas.written += 1;
-                self.write(near.channel, out.wire, |bytes| session::ask_version(bytes, near));
-            }
         }
     }
 

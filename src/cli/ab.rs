@@ -17,6 +17,7 @@ use crate::clock::WallTime;
 use crate::compare::{self, Gate, Options, PlannedServer, Run, Topic};
 use crate::engine::exit::{self, ExitCode};
 use crate::profile::{Observe, Profile};
+use crate::results::GENERATOR_LIMITED;
 use crate::sample::LedgerKind;
 use crate::units::Offset;
 
@@ -121,8 +122,8 @@ pub(super) fn run(args: &AbArgs) -> Result<u8, Failure> {
     if outcome.is_whole {
         let compared = compare_sides(&series.planned, options)?;
         if compared.is_made {
-            // Runs that cannot be trusted are compared only where --allow says so, and then they decide no more.
-            outcome.reasons.retain(|(code, _)| *code != ExitCode::NotTrustworthy);
+            // Runs whose generator was the limit are compared only where --allow says so, and then they decide no more.
+            outcome.reasons.retain(|(_, reason)| !reason.ends_with(GENERATOR_LIMITED));
         }
         outcome.reasons.extend(compared.reasons);
         terminal::print(&hint(&folder, args))?;
@@ -173,11 +174,20 @@ struct Compared {
 
 /// Compares the sides and prints what came of it.
 fn compare_sides(planned: &[Planned], options: Options) -> Result<Compared, Failure> {
-    let side = |side| -> Result<Vec<Run>, Failure> {
-        let own = planned.iter().filter(|one| one.side == Some(side));
-        own.map(|one| Run::read(&one.out).map_err(|error| Failure::usage(error.to_string()))).collect()
+    let not_made = |code, why: String| {
+        terminal::say(&format!("not compared: {why}"));
+        Ok(Compared { is_made: false, reasons: vec![(code, "the sides were not compared".to_owned())] })
     };
-    match compare::compare(&side(Side::A)?, &side(Side::B)?, &options) {
+    let side = |side| -> Result<Vec<Run>, _> {
+        let own = planned.iter().filter(|one| one.side == Some(side));
+        own.map(|one| Run::read(&one.out)).collect()
+    };
+    let (base, new) = match (side(Side::A), side(Side::B)) {
+        (Ok(base), Ok(new)) => (base, new),
+        // Written a moment ago by ourselves.
+        (Err(error), _) | (_, Err(error)) => return not_made(ExitCode::Internal, error.to_string()),
+    };
+    match compare::compare(&base, &new, &options) {
         Ok(comparison) => {
             let style = terminal::style();
             terminal::print(&format!("\n{}", comparison.text(style.width, style.colour)))?;
@@ -185,11 +195,7 @@ fn compare_sides(planned: &[Planned], options: Options) -> Result<Compared, Fail
             let reasons = reasons.map(|reason| (exit::code_of(reason.code), reason.reason)).collect();
             Ok(Compared { is_made: true, reasons })
         }
-        Err(error) => {
-            terminal::say(&format!("not compared: {error}"));
-            let reasons = vec![(compare_code(&error), "the sides were not compared".to_owned())];
-            Ok(Compared { is_made: false, reasons })
-        }
+        Err(error) => not_made(compare_code(&error), error.to_string()),
     }
 }
 
@@ -227,9 +233,15 @@ fn quoted(word: &str) -> String {
 
 /// Says of a side's faults what would stop its runs.
 fn check_server(own: &RunArgs, profile: &Profile<Activity>, side: Side) -> Result<(), Failure> {
-    let name = format!("--{}-fault", side.as_str());
-    check_own_server(own, profile)
-        .map_err(|failure| Failure::new(failure.code, failure.message.replacen("--fault", &name, 1)))
+    let side = side.as_str();
+    let named = |message: String| {
+        message.replacen("--fault", &format!("--{side}-fault"), 1).replacen(
+            "--target",
+            &format!("--{side}"),
+            1,
+        )
+    };
+    check_own_server(own, profile).map_err(|failure| Failure::new(failure.code, named(failure.message)))
 }
 
 /// The command line of a side's runs.
@@ -271,4 +283,25 @@ fn side(args: &AbArgs, side: Side) -> Result<RunArgs, Failure> {
 
 fn load_side(side: &RunArgs) -> Result<Arc<Profile<Activity>>, Failure> {
     load::profile(&side.profile, &crate::cli::run::overrides(side)).map(Arc::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_as_a_shell_takes_them() {
+        for (word, expected) in [
+            ("results/ab-1.x", "results/ab-1.x"),
+            ("sp ace/ab", "'sp ace/ab'"),
+            ("it's", r"'it'\''s'"),
+            ("-out", "'./-out'"),
+            ("$HOME", "'$HOME'"),
+            ("a*", "'a*'"),
+            ("", "''"),
+            ("message.loss <= +0.1pp", "'message.loss <= +0.1pp'"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
 }

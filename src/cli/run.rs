@@ -196,10 +196,9 @@ pub(super) fn stamp(now: WallTime) -> String {
 /// Whether what is asked of the embedded server can be asked.
 pub(super) fn check_own_server(args: &RunArgs, profile: &Profile<Activity>) -> Result<(), Failure> {
     let uses_loopback = profile.target.uses_loopback();
-    if !uses_loopback && (args.fault.is_some() || args.truth.is_some()) {
-        return Err(Failure::usage(
-            "--fault and --truth are for the embedded server: use --target loopback:",
-        ));
+    let given = [("--fault", args.fault.is_some()), ("--truth", args.truth.is_some())];
+    if let Some((option, _)) = given.iter().find(|(_, is_given)| *is_given && !uses_loopback) {
+        return Err(Failure::usage(format!("{option} is for the embedded server: use --target loopback:")));
     }
     if uses_loopback && profile.target.endpoints.len() > 1 {
         return Err(Failure::usage(

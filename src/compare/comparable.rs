@@ -86,7 +86,8 @@ pub(super) fn check(base: &[Run], new: &[Run], allow: &[Topic]) -> Result<Vec<Di
     let first = all[0];
     let mut grave: Vec<(Topic, String)> = Vec::new();
     grave.extend(
-        gathered(&all, |run| load_difference(&first.profile, &run.profile)).map(|it| (Topic::Profile, it)),
+        gathered(&all, |run| load_difference((&first.profile, "in the base"), (&run.profile, "here")))
+            .map(|it| (Topic::Profile, it)),
     );
     grave.extend(gathered(&all, |run| host_difference(first, run)).map(|it| (Topic::Host, it)));
     grave.extend(gathered(&all, unfit).map(|it| (Topic::Verdict, it)));
@@ -172,17 +173,11 @@ fn marks(base: &[Run], new: &[Run]) -> Vec<String> {
         (run.verdict == VerdictState::ServerLimited).then(|| "verdict: server-limited".to_owned())
     };
     let mut found: Vec<String> = gathered(&all, limited).collect();
-    let texts: [Mark; 8] = [
+    let texts: [Mark; 7] = [
         ("tool", |run| run.tool.clone()),
         ("kernel", |run| run.host.kernel.clone().unwrap_or_default()),
         ("memory", |run| {
             run.host.memory_bytes.map(|bytes| crate::units::ByteCount(bytes).to_string()).unwrap_or_default()
-        }),
-        ("limits", |run| {
-            let limits = &run.host.limits;
-            let cpus = limits.cpu_quota.as_ref().map(|cpus| format!("{cpus} processors"));
-            let memory = limits.memory_bytes.map(|bytes| crate::units::ByteCount(bytes).to_string());
-            cpus.into_iter().chain(memory).collect::<Vec<_>>().join(", ")
         }),
         ("TLS", |run| {
             run.target.tls.as_ref().map(|tls| format!("{} {}", tls.version, tls.cipher)).unwrap_or_default()
@@ -213,35 +208,49 @@ fn marks(base: &[Run], new: &[Run]) -> Vec<String> {
         };
         found.extend(gathered(&all, say));
     }
-    found.extend(machines(&all));
-    found.extend(mechanisms(&all));
+    found.extend(where_told("machine", &all, machine));
+    found.extend(where_told("limits", &all, limits));
+    found.extend(where_told("mechanism", &all, mechanisms));
     found.extend(one_sided(base, new));
     found.extend(seeds(base, new));
     found.extend(order(base, new));
     found
 }
 
-/// Machines of one kind that are not the same, where that was written down.
-fn machines(all: &[&Run]) -> Vec<String> {
-    let Some(first) = all.iter().find_map(|run| run.host.machine.as_ref()) else { return Vec::new() };
+/// What only later versions write down, or not every run tells: held against the first run that tells it.
+fn where_told(what: &str, all: &[&Run], read: fn(&Run) -> Option<String>) -> Vec<String> {
+    let Some((from, first)) = all.iter().find_map(|run| Some((&run.name, read(run)?))) else {
+        return Vec::new();
+    };
     let say = |run: &Run| {
-        let is_other = run.host.machine.as_ref().is_some_and(|machine| machine != first);
-        is_other.then(|| format!("machine: another one than {}'s", all[0].name))
+        let own = read(run).filter(|own| *own != first)?;
+        Some(match what {
+            // A digest says nothing to a person.
+            "machine" => format!("machine: another one than that of {from}"),
+            _ => format!("{what}: {own}, not {first}"),
+        })
     };
     gathered(all, say).collect()
 }
 
-/// How users logged in, where that was written down.
-fn mechanisms(all: &[&Run]) -> Vec<String> {
-    let read = |run: &Run| run.target.mechanisms_used.keys().cloned().collect::<Vec<_>>().join(" ");
-    let Some(first) = all.iter().map(|run| read(run)).find(|text| !text.is_empty()) else {
-        return Vec::new();
-    };
-    let say = |run: &Run| {
-        let own = read(run);
-        (!own.is_empty() && own != first).then(|| format!("mechanism: {own}, not {first}"))
-    };
-    gathered(all, say).collect()
+fn machine(run: &Run) -> Option<String> {
+    run.host.machine.clone()
+}
+
+/// What control groups leave; told by whoever tells the machine.
+fn limits(run: &Run) -> Option<String> {
+    run.host.machine.as_ref()?;
+    let limits = &run.host.limits;
+    let cpus = limits.cpu_quota.as_ref().map(|cpus| format!("{cpus} processors"));
+    let memory = limits.memory_bytes.map(|bytes| crate::units::ByteCount(bytes).to_string());
+    let all: Vec<String> = cpus.into_iter().chain(memory).collect();
+    Some(if all.is_empty() { "none".to_owned() } else { all.join(", ") })
+}
+
+/// How users logged in.
+fn mechanisms(run: &Run) -> Option<String> {
+    let used = run.target.mechanisms_used.keys().cloned().collect::<Vec<_>>().join(" ");
+    (!used.is_empty()).then_some(used)
 }
 
 fn or_none(text: &str) -> &str {

@@ -9,8 +9,8 @@ use crate::results::check;
 use crate::results::file::{self, ReadError};
 use crate::results::histogram::last_of;
 use crate::results::{
-    Host, LedgerCounts, Operation, OperationSeries, Phase, Profile, RunResult, SCHEMA, SourceKind, Target,
-    VerdictState,
+    ExitReason, GENERATOR_LIMITED, Host, LedgerCounts, Operation, OperationSeries, Phase, Profile, RunResult,
+    SourceKind, Target, VerdictState,
 };
 use crate::sample::LedgerKind;
 use crate::stats::blocks::Intervals;
@@ -70,8 +70,7 @@ impl Run {
     /// Reads a result, or the journal a killed run left. A file that contradicts itself is refused: decisions are made of this.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
         let result = file::read(path)?;
-        // What a later version says is checked by a later version.
-        let found = if result.schema <= SCHEMA { check::contradictions(&result) } else { Vec::new() };
+        let found = check::contradictions(&result);
         if let Some(first) = found.first() {
             let more =
                 if found.len() > 1 { format!(" (and {} more)", found.len() - 1) } else { String::new() };
@@ -159,14 +158,13 @@ impl Run {
 
 /// What an end was that leaves half a run, or numbers nobody vouches for.
 fn endings(result: &RunResult) -> Vec<String> {
-    let by_verdict = [VerdictState::Interrupted, VerdictState::GeneratorLimited];
-    if by_verdict.contains(&result.verdict.state) {
-        return Vec::new();
-    }
-    let early = result.ended_early.as_ref();
+    // That a run was interrupted says already that it ended early.
+    let early = result.ended_early.as_ref().filter(|_| result.verdict.state != VerdictState::Interrupted);
     let early = early.map(|early| format!("it ended early, {:.0} s in: {}", early.at_s, early.reason));
     // An internal error, nobody could log in, nothing was measured.
-    let reasons = result.exit.reasons.iter().filter(|reason| [1, 3, 7].contains(&reason.code));
+    let is_grave =
+        |reason: &&ExitReason| [1, 3, 7].contains(&reason.code) && reason.reason != GENERATOR_LIMITED;
+    let reasons = result.exit.reasons.iter().filter(is_grave);
     early.into_iter().chain(reasons.map(|reason| reason.reason.clone())).collect()
 }
 

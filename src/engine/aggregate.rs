@@ -187,7 +187,10 @@ impl Aggregator {
             recent.merge(turns);
         }
         shard.ledger = report.ledger;
-        shard.online = report.online;
+        // What stands beside the plan is of a second's end; other reports come in its midst.
+        if report.ticked || report.finished {
+            shard.online = report.online;
+        }
         shard.open = report.open;
         shard.keys = report.keys;
         shard.logins = report.logins;

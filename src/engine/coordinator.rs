@@ -448,17 +448,22 @@ impl Conductor {
 
     /// Users the plan wanted logged in at the end of the last closed second; none once all are logged out.
     fn due_online(&self) -> u32 {
-        if self.stage == Stage::Leaving { 0 } else { self.run.plan.population().logged_in(self.closed.end) }
+        if self.stage == Stage::Leaving {
+            return 0;
+        }
+        // Once the run is to end nobody comes any more, whatever the phases said.
+        self.run.plan.population().logged_in(self.closed.end.min(self.until))
     }
 
-    /// What the plan asked for in the last closed second, per second: its rate in the middle of it.
+    /// What the plan asked for in the last closed second, or in as much of it as the phases lasted: their length times the rate in
+    /// the middle, for what is done is counted over the same stretch.
     fn asked(&self) -> Vec<(OperationId, f64)> {
-        let Window { start, end } = self.closed;
-        let middle = start + end.since(start) / 2;
-        let is_asked = start < end && middle < self.until;
+        let (start, end) = (self.closed.start, self.closed.end.min(self.until));
+        let length = end.since(start);
+        let middle = start + length / 2;
         let mut asked: Vec<(OperationId, f64)> = Vec::new();
         for (activity, planned) in (0..).zip(&self.run.activities) {
-            let rate = if is_asked { self.run.plan.rate_at(activity, middle) } else { 0.0 };
+            let rate = self.run.plan.rate_at(activity, middle) * length.as_secs_f64();
             for &(operation, share) in &planned.wholes {
                 match asked.iter_mut().find(|(known, _)| *known == operation) {
                     Some((_, sum)) => *sum += rate * share,

@@ -1,6 +1,6 @@
 //! Exit codes: public, documented, and decided in one place.
 
-use crate::results::{Exit, ExitReason, Slo, SloState, VerdictState};
+use crate::results::{Exit, ExitReason, GENERATOR_LIMITED, Slo, SloState, VerdictState};
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub fn reasons_of(state: VerdictState, slos: &[Slo]) -> Vec<(ExitCode, String)> 
             reasons.push((ExitCode::Interrupted, "the run was interrupted".to_owned()));
         }
         VerdictState::GeneratorLimited => {
-            reasons.push((ExitCode::NotTrustworthy, "the generator was the limit".to_owned()));
+            reasons.push((ExitCode::NotTrustworthy, GENERATOR_LIMITED.to_owned()));
         }
         VerdictState::ServerLimited | VerdictState::Valid => {}
     }

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 use crate::activity::{self, Activity, Behaviour};
@@ -62,8 +62,12 @@ pub struct Run {
     group_starts: Vec<u32>,
     /// Login ceilings, by group.
     pub login_rates: Vec<Option<f64>>,
-    /// Whether a user looks what the server is, or has found out.
-    pub has_scout: AtomicBool,
+    /// How many logins are looked at for what the server offers.
+    pub looking: AtomicU32,
+    /// One of them has come online.
+    pub is_described: AtomicBool,
+    /// Whether a user has asked what the server is.
+    pub has_asked: AtomicBool,
     /// Where users connect to, round robin.
     pub targets: Vec<(SocketAddr, Transport)>,
     /// What users log in with.
@@ -175,7 +179,9 @@ impl Run {
         let rooms = room_sets(&plan, profile.activities.len(), &operations);
         let activities = planned_activities(&profile, &operations, &rooms);
         Self {
-            has_scout: AtomicBool::new(false),
+            looking: AtomicU32::new(0),
+            is_described: AtomicBool::new(false),
+            has_asked: AtomicBool::new(false),
             room_names: room_names(number, &profile, &rooms),
             needs_subscriptions: activities.iter().any(|one| one.broadcasts == Some(LedgerKind::Presence)),
             rooms,

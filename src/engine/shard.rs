@@ -38,7 +38,7 @@ use crate::engine::shard::leaving::Leavings;
 use crate::engine::shard::logins::{Due, Logins, Readiness};
 use crate::engine::shard::report::Occasion;
 use crate::engine::shard::rooms::Stays;
-use crate::engine::shard::scout::Scout;
+use crate::engine::shard::scout::Scouts;
 use crate::engine::shard::settling::Settling;
 use crate::engine::whereabouts::{Presence, Whereabouts};
 use crate::machine::{Channel, Event, Machine, Outbox};
@@ -99,7 +99,7 @@ pub struct Shard {
     settling: Settling,
     stays: Stays,
     leavings: Leavings,
-    scout: Scout,
+    scouts: Scouts,
     /// Who should see whose presence and, by the server's roster, does not: the changing one and its contact.
     unsubscribed: HashSet<(u32, u32)>,
     recorder: Recorder,
@@ -257,7 +257,7 @@ impl Shard {
             settling: Settling::default(),
             stays: Stays::default(),
             leavings: Leavings::new(&run, &range),
-            scout: Scout::default(),
+            scouts: Scouts::default(),
             unsubscribed: HashSet::new(),
             recorder: Recorder::new(run.ledger_config(&range, capacity)),
             written: Written::default(),
@@ -306,7 +306,7 @@ impl Shard {
             names: &run.names,
             rooms: &run.room_names,
             wants_roster: run.needs_subscriptions,
-            is_scout: self.scout.is(channel),
+            is_looking: self.scouts.look(channel),
             now,
         };
         let mut reports = std::mem::take(&mut self.reports);
@@ -335,7 +335,7 @@ impl Shard {
             Report::Key { cached: false } => self.watch.keys.1 += 1,
             Report::Secured(secured) => self.note_secured(now, secured),
             Report::Authenticated(mechanism) => *self.watch.mechanisms.entry(mechanism).or_default() += 1,
-            Report::Offered(offered) => self.note_offered(now, offered),
+            Report::Offered(offered) => self.scouts.note_offered(*offered),
             Report::Software(software) => self.note_software(now, software),
             Report::Subscribers(jids) => self.compare_roster(user, &jids),
             Report::Room(place, event) => self.heed_room(now, user, place, event, out),
@@ -347,6 +347,7 @@ impl Shard {
                 self.logins.succeeded(channel.0);
                 self.settling.begin(now, channel.0, self.logins.attempt(channel.0));
                 self.plan_joins(now, user);
+                self.scout_arrived(now, channel, out);
             }
             Report::Settled => {
                 self.settling.heard_echo();
@@ -491,7 +492,7 @@ impl Shard {
         let run = Arc::clone(&self.run);
         let user = self.range.start + local;
         self.logins.began(local, now + run.group_of(user).login_timeout);
-        self.may_scout(Channel(local));
+        self.may_look(Channel(local));
         self.with_user(now, Channel(local), out, |user_machine, near, said| {
             let (address, transport) = run.target_of(user);
             let credentials = run.credentials_of(user);

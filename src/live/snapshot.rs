@@ -48,7 +48,7 @@ pub struct Snapshot {
     pub phase: String,
     /// Users online.
     pub online: u64,
-    /// Users the plan wants online now.
+    /// Users the plan wanted logged in at the end of the last second counted.
     pub planned: u64,
     /// The last second of each of [`Facts::operations`], in their order.
     pub now: Vec<OperationNow>,

@@ -62,7 +62,10 @@ pub fn mismatches(runs: &[Run]) -> Vec<String> {
         };
         if let Some(twin) = runs[..=index].iter().find(is_same) {
             found.push(format!("{} and {} are one run", twin.letter, run.letter));
-        } else if let Some(what) = load_difference(&first.result.profile, &run.result.profile) {
+        } else if let Some(what) = load_difference(
+            (&first.result.profile, &format!("in {}", first.letter)),
+            (&run.result.profile, &format!("in {}", run.letter)),
+        ) {
             found.push(format!(
                 "{} was asked for another load than {}: {}",
                 run.letter,

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Profile;
 
-/// What another run was asked that the first was not, in one line; none where both were asked for the same load. Where the target is,
+/// What another run was asked that the first was not, in one line, each called by its name (`here`, `in the base`); none where both were asked for the same load. Where the target is,
 /// what must hold and what is observed change no load, nor do passwords; seeds stand in the results themselves.
-pub fn load_difference(first: &Profile, other: &Profile) -> Option<String> {
+pub fn load_difference(
+    (first, first_name): (&Profile, &str),
+    (other, other_name): (&Profile, &str),
+) -> Option<String> {
     let (one, two) = (keys_of(&first.text), keys_of(&other.text));
     let overrides = |profile: &Profile| -> BTreeSet<String> {
         let is_load = |text: &&String| !NOT_LOAD.iter().any(|table| text.starts_with(&format!("{table}.")));
@@ -21,7 +24,7 @@ pub fn load_difference(first: &Profile, other: &Profile) -> Option<String> {
         value.chars().take(VALUE_MAX).chain(cut.chars()).collect::<String>()
     };
     let mut found: Vec<String> = differing
-        .map(|key| format!("{key}: {} here, {} in the base", value(&two, key), value(&one, key)))
+        .map(|key| format!("{key}: {} {other_name}, {} {first_name}", value(&two, key), value(&one, key)))
         .collect();
     found.extend(other_names(first, other));
     let (one, two) = (overrides(first), overrides(other));

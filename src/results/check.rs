@@ -9,12 +9,16 @@ use std::collections::BTreeMap;
 
 use super::histogram::Histogram;
 use super::totals::{is_completed, is_indeterminate};
-use super::{Distribution, Figures, LedgerCounts, Ledgers, Observed, Operation, Phase, RunResult};
+use super::{Distribution, Figures, LedgerCounts, Ledgers, Observed, Operation, Phase, RunResult, SCHEMA};
 use crate::sample::LedgerKind;
 
-/// Everything in which a result contradicts itself, one line each; empty for a sound one.
+/// Everything in which a result contradicts itself, one line each; empty for a sound one, and for one of a later version, of which a
+/// later version knows what must agree.
 pub fn contradictions(result: &RunResult) -> Vec<String> {
     let mut found = Findings::default();
+    if result.schema > SCHEMA && result.schema.check_readable().is_ok() {
+        return found.0;
+    }
     if let Err(error) = result.schema.check_readable() {
         found.say("schema", error);
     }

@@ -150,40 +150,61 @@ pub enum ReadError {
 
 impl ResultFile {
     /// Makes sure that a result can be written to `path`, and takes its journal. What somebody measured is not lost: where there is a
-    /// result, or a journal with anything in it, that is an error.
+    /// result, or a journal of more than a beginning, that is an error.
     pub fn create(path: &Path) -> Result<Self, WriteError> {
-        if path.is_file() {
+        let place = Self::take(path)?;
+        // Looked at under the lock: nobody else can finish a result here any more.
+        if fs::metadata(&place.path).is_ok_and(|facts| facts.len() > 0) {
+            if place.journal.metadata().is_ok_and(|facts| facts.len() == 0) {
+                place.abandon();
+            }
             return Err(WriteError::Taken(path.to_owned()));
         }
-        let journal = journal_path(path);
-        // A run under way holds its lock: that is said by whoever takes the place.
-        if fs::metadata(&journal).is_ok_and(|facts| facts.len() > 0) && !is_locked(&journal) {
-            return Err(WriteError::JournalLeft(journal));
+        if place.holds_measurements() {
+            return Err(WriteError::JournalLeft(place.journal_path()));
         }
-        Self::replace(path)
+        Ok(place)
     }
 
     /// Likewise, over whatever result or journal is there. An earlier result of that name stays until the new one is whole.
     pub fn replace(path: &Path) -> Result<Self, WriteError> {
+        Self::take(path)
+    }
+
+    /// Takes the journal's lock, and leaves what it holds.
+    fn take(path: &Path) -> Result<Self, WriteError> {
+        let fail = |source| WriteError::Create { path: path.to_owned(), source };
         // Where a link leads, and not in its place.
-        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let path = &followed(path).map_err(fail)?;
         if path.is_dir() {
             return Err(WriteError::IsFolder(path.to_owned()));
         }
         if path.exists() && !path.is_file() {
             return Err(WriteError::NotAFile(path.to_owned()));
         }
-        let fail = |source| WriteError::Create { path: path.to_owned(), source };
         let beside = journal_path(path);
-        let journal =
-            OpenOptions::new().create(true).truncate(false).write(true).open(beside).map_err(fail)?;
-        match journal.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(WriteError::InUse(path.to_owned())),
-            Err(TryLockError::Error(source)) => return Err(fail(source)),
+        loop {
+            let journal =
+                OpenOptions::new().create(true).truncate(false).write(true).open(&beside).map_err(fail)?;
+            match journal.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(WriteError::InUse(path.to_owned())),
+                Err(TryLockError::Error(source)) => return Err(fail(source)),
+            }
+            // A run that finished meanwhile has removed it: what was locked has no name any more.
+            let is_there = fs::metadata(&beside).is_ok_and(|facts| same_file(&facts, &journal));
+            if is_there {
+                return Ok(Self { path: path.to_owned(), journal });
+            }
         }
-        journal.set_len(0).map_err(fail)?;
-        Ok(Self { path: path.to_owned(), journal })
+    }
+
+    /// Whether its journal has anything of a run, or is something else that nobody should lose.
+    fn holds_measurements(&self) -> bool {
+        let path = self.journal_path();
+        let is_empty = self.journal.metadata().is_ok_and(|facts| facts.len() == 0);
+        let is_of_a_run = |result: RunResult| result.complete || result.series.seconds > 0;
+        !is_empty && read_journal(&path).map_or(true, |journal| is_of_a_run(journal.into_result()))
     }
 
     /// The result's path.
@@ -234,8 +255,24 @@ impl ResultFile {
     }
 }
 
-fn is_locked(journal: &Path) -> bool {
-    File::open(journal).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+/// How many links are followed before it is a circle.
+const LINKS_MAX: usize = 40;
+
+/// Where a path leads, whether or not anything is there yet.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        match fs::read_link(&path) {
+            Ok(target) => path = path.parent().map_or_else(|| target.clone(), |folder| folder.join(&target)),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many links"))
+}
+
+fn same_file(named: &fs::Metadata, open: &File) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    open.metadata().is_ok_and(|open| (open.dev(), open.ino()) == (named.dev(), named.ino()))
 }
 
 /// The journal of a result: the same name with `.journal` after it.

@@ -169,6 +169,9 @@ pub struct Exit {
     pub reasons: Vec<ExitReason>,
 }
 
+/// The reason a verdict of generator-limited gives by itself.
+pub const GENERATOR_LIMITED: &str = "the generator was the limit";
+
 /// One reason for an exit code.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExitReason {

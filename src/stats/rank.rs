@@ -143,11 +143,17 @@ impl ShiftTest {
         self.p_at(self.crossings().locate(shift), side)
     }
 
-    /// One-sided p against every shift beyond this one, where evidence looks to `side`: whether the shift may be *at* the bound, and no
-    /// further. Values that lie exactly on it speak for it, as in [`Self::limit`].
+    /// One-sided p of not lying beyond a shift, where evidence looks to `side`: as [`Self::p_one_sided`], but where no difference
+    /// lies beyond the shift those that lie exactly on it speak for it, as in [`Self::limit`]. Where one does, they are no
+    /// evidence: of shares many are 0, and a few runs that lost are not outvoted by ties.
     pub fn p_not_beyond(&self, shift: f64, side: Side) -> f64 {
-        let way = if side == Side::Above { Side::Below } else { Side::Above };
-        self.p_at(self.crossings().locate_beyond(shift, way), side)
+        let crossings = self.crossings();
+        let at = match side {
+            Side::Below if !crossings.any_above(shift) => crossings.just_above(shift),
+            Side::Above if !crossings.any_below(shift) => crossings.just_below(shift),
+            _ => crossings.locate(shift),
+        };
+        self.p_at(at, side)
     }
 
     /// Two-sided p at a shift: twice the smaller one-sided one.

@@ -222,7 +222,7 @@ impl Login {
     ) -> Result<Flow, Failed> {
         match &mut self.stage {
             Stage::Negotiating(negotiation) => {
-                if near.is_scout && element.kind() == ElementKind::Features {
+                if near.is_looking && element.kind() == ElementKind::Features {
                     words.out.reports.push(Report::Offered(Box::new(Offered::parse(element))));
                 }
                 let progress = words.write(|bytes| negotiation.handle_element(element, bytes));

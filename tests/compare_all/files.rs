@@ -197,7 +197,7 @@ fn what_only_belongs_beside_the_numbers_is_marked() {
     };
     let other = marked(compare(&on("base", "a"), &on("new", "b"), &Options::default()).unwrap());
     for what in [
-        "machine: another one than base1.json's (new1.json … new5.json, 5 files)",
+        "machine: another one than that of base1.json (new1.json … new5.json, 5 files)",
         "limits: 1.5 processors, not none",
     ] {
         assert!(other.contains(what), "{what}: {other}");

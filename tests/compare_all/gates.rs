@@ -172,6 +172,31 @@ fn gates_are_corrected_over_all_of_them() {
     assert!(many > one, "{one} {many}");
 }
 
+/// Most runs lose nothing; a few that did are not outvoted by those that lie at the bound together.
+#[test]
+fn a_few_lossy_runs_do_not_pass_at_the_bound() {
+    let lossless = around(CENTER, &[1.0; 10]);
+    let lossy = |count: usize| -> Vec<Values> {
+        let some =
+            |(index, one): (usize, Values)| Values { loss: if index < count { 1.0 } else { 0.0 }, ..one };
+        lossless.iter().copied().enumerate().map(some).collect()
+    };
+    let gate = gates(&["message.loss <= +0pp"]);
+    // With pairs, and without: nine against ten.
+    for base in [&lossless[..], &lossless[..9]] {
+        let state = |count: usize| compared(base, &lossy(count), &gate).gates[0].state;
+        assert_eq!(state(0), GateState::Passed);
+        for count in [1, 2] {
+            assert_eq!(
+                state(count),
+                GateState::NotEnoughEvidence,
+                "{count} of ten, {} of the base",
+                base.len()
+            );
+        }
+    }
+}
+
 #[test]
 fn a_gate_said_twice_is_one() {
     let p99 = "message.delivery.p99 <= +10%";

@@ -164,3 +164,31 @@ fn a_server_is_named_as_far_as_it_says_what_it_is() {
 fn what_one_pastes_into_an_issue() {
     insta::assert_snapshot!(markdown::render(&run_of("quickstart.json", world::valid())));
 }
+
+/// Lines over each other that do not belong there look like a difference of the servers.
+#[test]
+fn results_of_other_loads_and_of_one_run_are_told_where_they_are_laid_over_each_other() {
+    let result = |run_id: &str, text: &str| {
+        let mut result = world::valid();
+        result.run_id = run_id.into();
+        result.profile.text = text.into();
+        result
+    };
+    let told = |all: &[(&str, &str)]| {
+        let runs = all.iter().map(|(id, text)| (format!("{id}.json"), result(id, text)));
+        let runs = Run::all(runs);
+        let (page, text) = (html::render(&runs), markdown::render(&runs));
+        ["one run", "another load"].map(|what| {
+            assert_eq!(page.contains(what), text.contains(what), "{what}");
+            text.lines().find(|line| line.contains(what)).map(str::to_owned)
+        })
+    };
+    let (slow, fast) = ("deadline = \"30s\"\n", "# faster\ndeadline = \"5s\"\n[target]\ndomain = \"b\"\n");
+    assert_eq!(told(&[("a", slow), ("b", slow)]), [None, None]);
+    let [_, other] = told(&[("a", slow), ("b", fast)]);
+    let other = other.expect("told");
+    assert!(other.contains("B was asked for another load than A"), "{other}");
+    assert!(other.contains("deadline: \"5s\" in B, \"30s\" in A") && !other.contains("target"), "{other}");
+    let [twice, _] = told(&[("a", slow), ("b", slow), ("a", slow)]);
+    assert!(twice.expect("told").contains("A and C are one run"));
+}

@@ -80,9 +80,15 @@ fn what_cannot_be_written_is_said_before_the_run() {
     let is_folder = ResultFile::create(folder.path()).expect_err("a folder");
     assert!(matches!(is_folder, WriteError::IsFolder(_)), "{is_folder}");
     let path = folder.path().join("run.json");
-    let _held = ResultFile::create(&path).expect("a writable place");
+    let held = ResultFile::create(&path).expect("a writable place");
     let second = ResultFile::create(&path).expect_err("held");
     assert!(second.to_string().contains("another run is writing"), "{second}");
+    // Its journal is not one that a killed run has left, however much is in it.
+    journal_of_a_run(&held);
+    for second in [ResultFile::create(&path), ResultFile::replace(&path)] {
+        let second = second.expect_err("held").to_string();
+        assert!(second.contains("another run is writing"), "{second}");
+    }
 }
 
 #[test]
@@ -93,15 +99,22 @@ fn what_was_measured_is_not_written_over() {
     let taken = ResultFile::create(&path).expect_err("there is a result").to_string();
     assert!(taken.contains("is there already") && taken.contains("--force"), "{taken}");
     let killed = folder.path().join("killed.json");
-    drop(ResultFile::create(&killed).expect("a place").begin_journal(&world::preamble()).expect("a journal"));
+    journal_of_a_run(&ResultFile::create(&killed).expect("a place"));
     let left = ResultFile::create(&killed).expect_err("there is a journal").to_string();
     assert!(left.contains("killed.json.journal` holds what a run measured that was killed"), "{left}");
     assert!(file::read(&journal_path(&killed)).is_ok(), "it is still there");
     ResultFile::replace(&killed).expect("told to").finish(&world::valid()).expect("written");
-    // A journal with nothing in it holds nothing.
+    // What was begun and came to nothing holds nothing; nor does a file that was only made.
     let begun = folder.path().join("begun.json");
     fs::write(journal_path(&begun), "").expect("written");
-    ResultFile::create(&begun).expect("a place").abandon();
+    drop(ResultFile::create(&begun).expect("a place").begin_journal(&world::preamble()).expect("a journal"));
+    fs::write(&begun, "").expect("made");
+    ResultFile::create(&begun).expect("a place").finish(&world::valid()).expect("written");
+    // What is no journal is somebody's all the same.
+    let strange = folder.path().join("strange.json");
+    fs::write(journal_path(&strange), "a diary").expect("written");
+    assert!(matches!(ResultFile::create(&strange), Err(WriteError::JournalLeft(_))));
+    assert_eq!(fs::read_to_string(journal_path(&strange)).expect("still there"), "a diary");
 }
 
 #[test]
@@ -113,6 +126,14 @@ fn a_result_takes_no_place_but_a_files() {
     ResultFile::replace(&link).expect("a place").finish(&world::valid()).expect("written");
     assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
     assert_eq!(file::read(&path).expect("where the link leads"), world::valid());
+    let (early, later) = (folder.path().join("early.json"), folder.path().join("later.json"));
+    std::os::unix::fs::symlink("later.json", &early).expect("a link to what is not there yet");
+    ResultFile::create(&early).expect("a place").finish(&world::valid()).expect("written");
+    assert!(fs::symlink_metadata(&early).expect("there").is_symlink());
+    assert_eq!(file::read(&later).expect("where it leads"), world::valid());
+    let circle = folder.path().join("circle");
+    std::os::unix::fs::symlink("circle", &circle).expect("a link");
+    assert!(ResultFile::replace(&circle).is_err());
     let pipe = folder.path().join("pipe");
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
     for place in [pipe.as_path(), Path::new("/dev/null")] {
@@ -190,4 +211,9 @@ fn a_later_minor_version_with_more_fields_is_read() {
     json["invented_later"] = serde_json::json!({ "more": true });
     fs::write(&path, json.to_string()).expect("a file");
     assert_eq!(file::read(&path).expect("readable").operations, world::valid().operations);
+}
+
+/// Fills a place's journal as far as a run of some seconds does.
+fn journal_of_a_run(place: &ResultFile) {
+    fs::write(place.journal_path(), journal::journal(false).0).expect("written");
 }

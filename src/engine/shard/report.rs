@@ -45,7 +45,7 @@ pub struct ShardReport {
     pub mechanisms: BTreeMap<Mechanism, u64>,
     /// Facts of one channel's TLS, the first time one is secured.
     pub secured: Option<Box<Secured>>,
-    /// What the server offers the user who looks.
+    /// What the server offered those who looked, since the last report.
     pub offered: Option<Box<Offered>>,
     /// What the server says it is, when it says so.
     pub software: Option<Box<Software>>,
@@ -83,8 +83,6 @@ pub(super) enum Occasion {
     Between,
     /// The first channel was secured.
     Secured(Box<Secured>),
-    /// The server said what it offers.
-    Offered(Box<Offered>),
     /// The server said what it is.
     Named(Box<Software>),
     /// Everything is over.
@@ -97,10 +95,9 @@ impl Shard {
         let phases = self.run.plan.phases().len();
         let (is_last, is_tick) = (matches!(occasion, Occasion::Last), matches!(occasion, Occasion::Tick));
         let room_orders = if is_last { self.stays.orders(&self.run) } else { Vec::new() };
-        let (mut secured, mut offered, mut software) = (None, None, None);
+        let (mut secured, mut software) = (None, None);
         match occasion {
             Occasion::Secured(it) => secured = Some(it),
-            Occasion::Offered(it) => offered = Some(it),
             Occasion::Named(it) => software = Some(it),
             Occasion::Tick | Occasion::Between | Occasion::Last => {}
         }
@@ -126,7 +123,7 @@ impl Shard {
             stanzas: watch.stanzas.clone(),
             room_orders,
             secured,
-            offered,
+            offered: self.scouts.offered.take(),
             software,
             drained: watch.drained,
         });

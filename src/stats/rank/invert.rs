@@ -62,12 +62,26 @@ impl Crossings {
         Place(2 * below + usize::from(is_on))
     }
 
-    /// Just beyond a shift, above it or below.
-    pub(super) fn locate_beyond(&self, shift: f64, way: Side) -> Place {
+    /// The gap right above a shift; a shift in a gap stays there.
+    pub(super) fn just_above(&self, shift: f64) -> Place {
         let Place(at) = self.locate(shift);
-        // A gap holds what is beyond itself.
-        let step = at % 2;
-        Place(if way == Side::Above { at + step } else { at - step })
+        Place(at + at % 2)
+    }
+
+    /// The gap right below a shift.
+    pub(super) fn just_below(&self, shift: f64) -> Place {
+        let Place(at) = self.locate(shift);
+        Place(at - at % 2)
+    }
+
+    /// Whether any difference lies above a shift; what is infinite on both sides may.
+    pub(super) fn any_above(&self, shift: f64) -> bool {
+        self.doubled.last().is_some_and(|&last| last > shift && !are_tied(last, shift))
+    }
+
+    /// Whether any lies below.
+    pub(super) fn any_below(&self, shift: f64) -> bool {
+        self.doubled.first().is_some_and(|&first| first < shift && !are_tied(first, shift))
     }
 
     /// How a pairwise difference compares with the shift at a place.
