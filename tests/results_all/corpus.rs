@@ -13,6 +13,7 @@ const KEPT: &[&str] = &[
     "1.1-killed.json.journal",
     "1.2-observed.json",
     "1.3-outcomes.json",
+    "1.4-accounts.json",
 ];
 
 fn corpus() -> PathBuf {
