@@ -61,7 +61,7 @@ pub struct Standing<'a> {
     pub phase_number: (usize, usize),
     /// From when to when what is going on lasts, at most.
     pub window: (Offset, Offset),
-    /// Users online, and how many the plan wanted logged in at the end of the last closed second.
+    /// Users online at the end of the last closed second, and how many the plan wanted logged in then.
     pub online: (u32, u32),
     /// What the plan asked for per second in the last closed second, by operation: of those of which each action makes one (see
     /// [`crate::activity::wholes`]). Nothing was asked for when the phases' time was over.
@@ -165,6 +165,7 @@ pub fn conduct(
         watchdog: Watchdog::new(run.abort_rules()),
         seconds_closed: 0,
         closed: Window { start: Offset::ZERO, end: Offset::ZERO },
+        online: (0, 0),
         own_use: OwnUse::default(),
     };
     while conductor.turn(&reports, commands) {
@@ -252,6 +253,8 @@ struct Conductor {
     seconds_closed: u64,
     /// The stretch the last closed second is: what is shown beside its counts belongs to it.
     closed: Window,
+    /// Users online at its end, and planned to be.
+    online: (u32, u32),
     own_use: OwnUse,
 }
 
@@ -303,6 +306,7 @@ impl Conductor {
         self.note_recent(closed);
         self.seconds_closed += 1;
         self.closed = Window { start: self.closed.end, end: until.max(self.closed.end) };
+        self.online = (self.aggregator.online(), self.due_online());
     }
 
     /// Counts are of the last second, percentiles of the last few: one second seldom holds enough for a p99.
@@ -436,7 +440,7 @@ impl Conductor {
             phase,
             phase_number: (index.map_or(0, |index| index + 1), phases.len()),
             window,
-            online: (self.aggregator.online(), self.due_online()),
+            online: self.online,
             asked: self.asked(),
             open: self.aggregator.open(),
             recent: &self.recent,
