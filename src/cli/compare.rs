@@ -1,6 +1,9 @@
 //! `compare`: two sets of results, what got better or worse, and the exit code for a pipeline.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use clap::{Args, ValueEnum};
 
@@ -8,6 +11,7 @@ use crate::cli::{Failure, terminal};
 use crate::clock::Epoch;
 use crate::compare::{self, CompareError, Comparison, Gate, MinEffect, Options, Run, Topic};
 use crate::engine::exit::ExitCode;
+use crate::results::file::ReadError;
 
 /// `xmpp-bench compare`
 #[derive(Debug, Args)]
@@ -72,10 +76,11 @@ enum Format {
 
 pub(super) fn run(args: &CompareArgs) -> Result<u8, Failure> {
     let options = options(args)?;
-    let mut progress = Progress::new(args.base.len() + args.with.len());
-    let base = read(&args.base, &mut progress)?;
-    let new = read(&args.with, &mut progress)?;
-    progress.say("comparing");
+    let progress = Mutex::new(Progress::new(args.base.len() + args.with.len()));
+    let paths: Vec<PathBuf> = args.base.iter().chain(&args.with).cloned().collect();
+    let mut base = read(&paths, &progress)?;
+    let new = base.split_off(args.base.len());
+    progress.into_inner().unwrap_or_else(PoisonError::into_inner).say("comparing");
     let comparison = compare::compare(&base, &new, &options).map_err(refuse)?;
     let format = if args.json { Format::Json } else { args.format };
     terminal::print(&render(&comparison, format)?)?;
@@ -98,13 +103,25 @@ fn render(comparison: &Comparison, format: Format) -> Result<String, Failure> {
     })
 }
 
-fn read(paths: &[PathBuf], progress: &mut Progress) -> Result<Vec<Run>, Failure> {
-    let one = |path: &PathBuf| {
-        let run = Run::read(path).map_err(|error| Failure::usage(error.to_string()));
-        progress.step(path);
-        run
-    };
-    paths.iter().map(one).collect()
+/// Reads results on all processors: of long runs each takes a good part of a second. The first that cannot be read is told.
+fn read(paths: &[PathBuf], progress: &Mutex<Progress>) -> Result<Vec<Run>, Failure> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(paths.len());
+    let next = AtomicUsize::new(0);
+    let places: Vec<OnceLock<Result<Run, ReadError>>> = paths.iter().map(|_| OnceLock::new()).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(path) = paths.get(index) else { break };
+                    let _ = places[index].set(Run::read(path));
+                    progress.lock().unwrap_or_else(PoisonError::into_inner).step(path);
+                }
+            });
+        }
+    });
+    let read = places.into_iter().filter_map(OnceLock::into_inner);
+    read.map(|run| run.map_err(|error| Failure::usage(error.to_string()))).collect()
 }
 
 fn refuse(error: CompareError) -> Failure {

@@ -145,7 +145,8 @@ fn objectives(page: &mut Markup, result: &RunResult) {
         page.leaf("p", &[], "None were set.");
         return;
     }
-    let mut table = Table::new(&["objective", "bound", "observed", "over", "phase", "outcome", "why"]);
+    // The outcome comes second, where a narrow screen shows it without being moved.
+    let mut table = Table::new(&["objective", "outcome", "bound", "observed", "over", "phase", "why"]);
     table.rows = result
         .slo
         .iter()
@@ -153,11 +154,11 @@ fn objectives(page: &mut Markup, result: &RunResult) {
             let (mark, word) = objective(slo.state);
             vec![
                 slo.name.clone(),
+                format!("{mark} {word}"),
                 slo.bound.clone(),
                 extended(slo.observed, slo.unit),
                 format!("{} {}", show_count(slo.population.count), slo.population.of),
                 slo.phase.clone(),
-                format!("{mark} {word}"),
                 slo.reason.clone(),
             ]
         })
