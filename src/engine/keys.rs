@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::machine::{Derivation, Hash};
 use crate::net::KeyCache;
+use crate::units::hex;
 
 /// The most keys held; beyond it they are derived again.
 const KEYS_MAX: usize = 1 << 21;
@@ -76,14 +77,7 @@ fn digest_of(job: &Derivation) -> [u8; 32] {
 fn to_text(keys: &Keys) -> String {
     let mut text = String::with_capacity(keys.len() * 130);
     for (digest, key) in keys {
-        for byte in digest {
-            let _ = write!(text, "{byte:02x}");
-        }
-        text.push(' ');
-        for byte in key {
-            let _ = write!(text, "{byte:02x}");
-        }
-        text.push('\n');
+        let _ = writeln!(text, "{} {}", hex(digest), hex(key));
     }
     text
 }

@@ -65,6 +65,18 @@ fn a_sound_result_has_no_faults_and_survives_its_json() {
     assert_eq!(serde_json::from_value::<RunResult>(json).expect("our own"), world::valid());
 }
 
+/// What must agree in a later version is for that version to say; in ours and earlier ones it is for us.
+#[test]
+fn a_later_minor_version_is_not_judged() {
+    let mut result = world::valid();
+    result.ledger.message.delivered += 1;
+    assert!(!check::contradictions(&result).is_empty());
+    result.schema.minor += 1;
+    assert_eq!(check::contradictions(&result), Vec::<String>::new());
+    result.schema.major += 1;
+    assert!(!check::contradictions(&result).is_empty(), "another generation is not read at all");
+}
+
 #[test]
 fn the_names_that_were_promised_are_there() {
     let json = serde_json::to_value(world::valid()).expect("JSON");

@@ -48,6 +48,13 @@ fn sample(scrape: &str, series: &str) -> f64 {
     line.unwrap_or_else(|| panic!("no {series} in {scrape}")).parse().unwrap()
 }
 
+/// What the page was told, second by second.
+fn points_of(heard: &str) -> Vec<serde_json::Value> {
+    let data = heard.lines().filter_map(|line| line.strip_prefix("data: "));
+    let points = data.filter(|data| data.starts_with("{\"t\":"));
+    points.map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
 /// Where a run that was just started serves what is going on.
 fn address_of(world: &World) -> String {
     wait_for("address", || {
@@ -103,9 +110,7 @@ fn copies_that_are_lost_only_when_the_run_is_over_are_in_the_last_scrape_and_on_
     ] {
         assert!((sample(last, series) - value as f64).abs() < 0.5, "{series} is not {value}");
     }
-    let points = heard.lines().filter_map(|line| line.strip_prefix("data: "));
-    let points = points.filter(|data| data.starts_with("{\"t\":")).map(serde_json::from_str);
-    let points: Vec<serde_json::Value> = points.map(Result::unwrap).collect();
+    let points = points_of(&heard);
     let shown = points.last().expect("the page was told");
     let told = (field(shown, "lost"), field(shown, "expected"), field(shown, "open"));
     assert_eq!(told, (lost, expected, 0));
@@ -155,11 +160,7 @@ fn what_is_asked_and_planned_is_of_the_second_whose_done_and_online_are_shown() 
     let address = address_of(&world);
     let heard = get(&address, "/events");
     world.end_of(running);
-    let points = heard
-        .lines()
-        .filter_map(|line| line.strip_prefix("data: "))
-        .filter(|data| data.starts_with("{\"t\":"));
-    let points: Vec<serde_json::Value> = points.map(|data| serde_json::from_str(data).unwrap()).collect();
+    let points = points_of(&heard);
     for point in points.iter().filter(|point| point["stage"] == "phases") {
         // Nobody logs in before the plan says so.
         assert!(field(point, "online") <= field(point, "planned"), "{point}");

@@ -134,16 +134,23 @@ fn what_the_server_is_is_asked_once_and_heard_once() {
     assert!(counts.expected > 5_000 && counts.delivered == counts.expected, "{counts:?}");
 }
 
+/// Until somebody has asked what the server is and the answer is on its way; when that was.
+fn run_until_asked(world: &mut World) -> Offset {
+    let mut at = Offset::ZERO;
+    while world.questions.is_empty() {
+        at = at + LATENCY / 10;
+        assert!(at < Offset::from_secs_f64(8.0), "nobody asks");
+        world.run_until(at);
+    }
+    at
+}
+
 /// Before the server has answered: another user's word, an answer to another question, one that names nothing, and its own, which
 /// need not say whom it is from (RFC 6120 section 8.1.2.1).
 #[test]
 fn what_the_server_is_is_heard_of_itself_alone() {
     let mut world = World::new(&profile_with(ACTIVITIES), |_| ());
-    let mut at = Offset::ZERO;
-    while world.questions.is_empty() {
-        at = at + LATENCY / 2;
-        world.run_until(at);
-    }
+    run_until_asked(&mut world);
     let says = |world: &mut World, head: &str, name: &str| {
         let query = format!("<query xmlns='jabber:iq:version'><name>{name}</name></query>");
         let asker = world.questions[0];
@@ -170,12 +177,7 @@ fn every_stanza_of_the_users_is_counted_once() {
 #[test]
 fn one_user_looks_what_is_offered_and_another_goes_on_where_its_session_ends_first() {
     let mut world = World::new(&profile_with(ACTIVITIES), |_| ());
-    let mut at = Offset::ZERO;
-    while world.questions.is_empty() {
-        at = at + LATENCY / 10;
-        assert!(at < Offset::from_secs_f64(8.0), "nobody asks");
-        world.run_until(at);
-    }
+    let at = run_until_asked(&mut world);
     // The answer is on its way; whoever is there, the one who asked among them, is sent off before it comes.
     (0..40).for_each(|user| world.say_to(user, "</stream:stream>"));
     world.run_until(at + LATENCY * 3);
