@@ -19,7 +19,7 @@ pub struct HostFacts {
     pub kernel: String,
     /// The machine type, as `uname -m` shows it.
     pub architecture: String,
-    /// Tells this machine from others of its kind; see [`machine`].
+    /// Tells this machine from others of its kind; see `machine` below.
     pub machine: Option<String>,
     /// What control groups leave this process.
     pub control_group: ControlGroup,
