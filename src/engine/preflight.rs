@@ -80,7 +80,7 @@ pub fn look(run: &Run, sources: usize, own_server: bool) -> Result<Preflight, Pr
     check_descriptors(run, limit, own_server)?;
     check_ports(run, &host, sources)?;
     let ledger_capacity = ledger_capacity(run, &host)?;
-    let warnings = warnings(&host);
+    let warnings = warnings(&host, ServerPlace::of(run, own_server));
     let host = describe(&host, limit, warnings.clone());
     Ok(Preflight { host, ledger_capacity, warnings })
 }
@@ -209,12 +209,45 @@ pub(super) fn peak_rate(run: &Run, index: usize, pace: Pace) -> f64 {
     ends.fold(0.0, f64::max)
 }
 
-fn warnings(host: &HostFacts) -> Vec<String> {
+/// Where the server runs, as far as that can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ServerPlace {
+    /// In this process.
+    Own,
+    /// In another process on this machine.
+    Here,
+    Elsewhere,
+}
+
+impl ServerPlace {
+    fn of(run: &Run, own_server: bool) -> Self {
+        match run.targets.iter().any(|(address, _)| address.ip().is_loopback()) {
+            true if own_server => Self::Own,
+            true => Self::Here,
+            false => Self::Elsewhere,
+        }
+    }
+}
+
+fn warnings(host: &HostFacts, server: ServerPlace) -> Vec<String> {
     let mut found = Vec::new();
-    if host.cpus < 2 {
+    // A generator that was given one of several CPUs shares it with a server inside it only.
+    let shared = match server {
+        ServerPlace::Own => host.cpus < 2,
+        ServerPlace::Here => host.cpus_online < 2,
+        ServerPlace::Elsewhere => false,
+    };
+    if shared {
         found.push(
             "only one CPU: generator and server take turns on it, and latencies include that".to_owned(),
         );
+    }
+    if let Some(cpus) = host.control_group.cpus.filter(|&cpus| cpus < host.cpus as f64) {
+        found.push(format!(
+            "a control group leaves this process {cpus} of {} CPUs: whenever that is used up the kernel stops it for a while, \
+             and latencies include that",
+            host.cpus
+        ));
     }
     if let Some(source) =
         host.clock_source.as_deref().filter(|&source| source != "tsc" && source != "arch_sys_counter")
@@ -250,5 +283,44 @@ fn describe(host: &HostFacts, limit: Option<u64>, preflight: Vec<String>) -> Hos
         },
         preflight,
         ..Host::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::control_group::ControlGroup;
+
+    #[test]
+    fn processors_are_warned_of_where_they_are_shared_or_rationed() {
+        const SHARED: &str = "only one CPU: generator and server take turns";
+        const RATIONED: &str = "a control group leaves this process 0.5 of 1 CPUs";
+        let quota = |cpus| ControlGroup { cpus: Some(cpus), memory_bytes: None };
+        let none = ControlGroup::default();
+        use ServerPlace::{Elsewhere, Here, Own};
+        for (cpus, cpus_online, control_group, server, expected) in [
+            (1, 1, none, Own, &[SHARED][..]),
+            (1, 1, none, Here, &[SHARED]),
+            (1, 1, none, Elsewhere, &[]),
+            // Pinned: the server may have the other one.
+            (1, 2, none, Own, &[SHARED]),
+            (1, 2, none, Here, &[]),
+            (2, 2, none, Own, &[]),
+            (1, 2, quota(0.5), Here, &[RATIONED]),
+            (1, 2, quota(1.0), Here, &[]),
+        ] {
+            let host = HostFacts {
+                cpus,
+                cpus_online,
+                control_group,
+                clock_source: Some("tsc".to_owned()),
+                ..facts::host()
+            };
+            let mut found = warnings(&host, server);
+            found.retain(|warning| !warning.contains("unoptimised"));
+            let fits = found.len() == expected.len()
+                && found.iter().zip(expected).all(|(warning, beginning)| warning.starts_with(beginning));
+            assert!(fits, "{cpus} of {cpus_online}, {control_group:?}, {server:?}: {found:?}");
+        }
     }
 }

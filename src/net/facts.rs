@@ -6,6 +6,7 @@ use std::fs;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
+use procfs::CurrentSI;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sha2::Sha256;
 
@@ -25,6 +26,8 @@ pub struct HostFacts {
     pub control_group: ControlGroup,
     /// CPUs this process may run on.
     pub cpus: usize,
+    /// CPUs that are online, at least those.
+    pub cpus_online: usize,
     /// The CPU's model name.
     pub cpu_model: Option<String>,
     /// Memory of the host.
@@ -55,12 +58,14 @@ impl HostFacts {
 pub fn host() -> HostFacts {
     let name = rustix::system::uname();
     let descriptors = getrlimit(Resource::Nofile);
+    let cpus = allowed_cpus();
     HostFacts {
         kernel: name.release().to_string_lossy().into_owned(),
         architecture: name.machine().to_string_lossy().into_owned(),
         machine: line("/etc/machine-id").and_then(|id| machine(&id)),
         control_group: ControlGroup::own(),
-        cpus: allowed_cpus(),
+        cpus,
+        cpus_online: online_cpus().unwrap_or(0).max(cpus),
         cpu_model: cpu_model(),
         memory: field_kib("/proc/meminfo", "MemTotal:"),
         clock_source: line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
@@ -167,6 +172,10 @@ fn allowed_cpus() -> usize {
     )
 }
 
+fn online_cpus() -> Option<usize> {
+    Some(procfs::KernelStats::current().ok()?.cpu_time.len())
+}
+
 fn cpu_model() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let value = text.lines().find_map(|line| line.strip_prefix("model name"))?;
@@ -187,7 +196,7 @@ mod tests {
     fn the_host_is_described() {
         let facts = host();
         assert!(facts.kernel.starts_with(|first: char| first.is_ascii_digit()), "{}", facts.kernel);
-        assert!(facts.cpus >= 1);
+        assert!(facts.cpus >= 1 && facts.cpus <= facts.cpus_online);
         let (first, last) = facts.local_ports.expect("Linux has a port range");
         assert!(first < last);
         assert!(raise_descriptor_limit() >= facts.descriptors_soft);
