@@ -195,21 +195,41 @@ fn advice(name: &str, known: &BTreeSet<Measure>) -> String {
     let names: Vec<String> = known.iter().map(ToString::to_string).collect();
     let near = names.iter().map(|known| (strsim::jaro_winkler(name, known), known));
     let best = near.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
-    match best {
-        Some((_, known)) => format!("these runs have no `{name}`; did you mean `{known}`?"),
-        None => {
+    match (best, phase_advice(name, known)) {
+        (_, Some(advice)) => advice,
+        (Some((_, known)), None) => format!("these runs have no `{name}`; did you mean `{known}`?"),
+        (None, None) => {
             let whole =
                 known.iter().map(|measure| &measure.subject).filter(|subject| subject.phase.is_none());
             let subjects: BTreeSet<&str> = whole.map(|subject| subject.name.as_str()).collect();
-            let subjects: Vec<&str> = subjects.into_iter().collect();
             let figures: Vec<&str> = Figure::OF_OPERATIONS.iter().map(|figure| figure.name()).collect();
             format!(
                 "these runs have no `{name}`; they have {}, each with figures like {}",
-                subjects.join(", "),
+                listed(&subjects),
                 figures.join(", ")
             )
         }
     }
+}
+
+/// Of a measure of a phase that there is not.
+fn phase_advice(name: &str, known: &BTreeSet<Measure>) -> Option<String> {
+    let phases: BTreeSet<&str> =
+        known.iter().filter_map(|measure| measure.subject.phase.as_deref()).collect();
+    let (phase, rest) = name.split_once('/').filter(|(phase, _)| !phases.contains(phase))?;
+    let measured = if phases.is_empty() { "none by itself".to_owned() } else { listed(&phases) };
+    let near = phases.iter().filter(|known| strsim::jaro_winkler(phase, known) > 0.8);
+    let near = near
+        .map(|phase| format!("{phase}/{rest}"))
+        .find(|name| name.parse::<Measure>().is_ok_and(|measure| known.contains(&measure)));
+    let meant = near.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+    Some(format!(
+        "these runs have no `{name}`: of the phases they measured {measured}, and not `{phase}`{meant}"
+    ))
+}
+
+fn listed(names: &BTreeSet<&str>) -> String {
+    names.iter().copied().collect::<Vec<_>>().join(", ")
 }
 
 /// What became of each gate.

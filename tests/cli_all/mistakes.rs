@@ -136,6 +136,8 @@ fn a_gate_on_what_a_series_will_not_know_is_refused() {
             "{gates:?} of {sources:?}, {b}: {said}"
         );
     }
+    let phase = refused(&["ramp/message.delivery.p99 <= +10%"], &[], "loopback:");
+    assert!(phase.contains(": of the phases they measured steady, and not `ramp`"), "{phase}");
     let note = "1 pair cannot decide anything about";
     let mut words =
         vec!["ab", "small.toml", "--a", "loopback:", "--b", "xmpp://192.0.2.1:5222", "--repeat", "1"];

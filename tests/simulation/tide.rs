@@ -187,3 +187,48 @@ fn a_server_that_never_closes_its_side_times_out() {
     assert!(world.ended("churn.cut", Outcome::Ok) > 5);
     assert_eq!(world.ended("churn.cut", Outcome::Timeout), 0);
 }
+
+#[test]
+fn a_ceiling_holds_for_those_who_come_back_too() {
+    // Half of them cut at once, who try again within a second of each other, and logins by plan and churn beside them.
+    let text = format!("{TIDE}{CHURN}").replace("contacts = 10\n", "contacts = 10\nlogin_rate = \"10/s\"\n");
+    let mut world = World::new(&text, |server| server.faults = "cut=50%@8s".parse().expect("a valid fault"));
+    world.run_until(Offset::from_secs_f64(39.0));
+    world.finish(Duration::from_secs(5));
+    balanced(&world, KINDS);
+    let login = world.operation("login");
+    let begun =
+        world.samples.iter().filter(|sample| sample.operation == login).filter_map(|sample| sample.instants);
+    let mut begun: Vec<_> =
+        begun.map(|instants| (instants.offered, instants.offered.since(instants.intended))).collect();
+    begun.sort();
+    let spacing = Duration::from_millis(100);
+    for pair in begun.windows(2) {
+        let apart = pair[1].0.since(pair[0].0);
+        assert!(apart + Duration::from_micros(1) >= spacing, "{apart:?} apart at {}", pair[0].0);
+    }
+    let after_the_cut = begun.iter().filter(|(at, _)| (8.0..12.0).contains(&at.as_secs_f64()));
+    let (count, held) =
+        after_the_cut.fold((0, Duration::ZERO), |(count, most), (_, lag)| (count + 1, most.max(*lag)));
+    assert!(count >= 20, "{count} came back");
+    assert!(held > spacing * 5, "the wait is their lag: {held:?} at most");
+}
+
+#[test]
+fn a_room_whose_maker_logs_out_before_it_is_made_is_made_by_another() {
+    let text = TIDE
+        .replace("duration = \"10s\"\nmeasure = true", "duration = \"2s\"\nmeasure = true")
+        .replace("users = 10\n", "users = 0\n")
+        .replace("occupants = 10", "occupants = 10\njoin = \"day\"");
+    // Rooms are made from 4 s on, unanswered until 9 s; from 6 to 16 s everybody logs out.
+    let mut world =
+        World::new(&text, |server| server.faults = "freeze=5s@3.9999s".parse().expect("a valid fault"));
+    world.run_until(Offset::from_secs_f64(31.0));
+    world.finish(Duration::from_secs(5));
+    assert_eq!(world.ended("logout", Outcome::Ok), 40);
+    // The joins under way ended with their users' streams, and the rooms were made when the first came back.
+    assert!(world.ended("groupchat.join", Outcome::Indeterminate(Indeterminate::SenderStream)) > 0);
+    assert_eq!(world.ended("groupchat.join", Outcome::Failed(ErrorClass::Server)), 0);
+    assert!(world.ended("groupchat.create", Outcome::Ok) >= 4);
+    balanced(&world, KINDS);
+}
