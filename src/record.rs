@@ -58,6 +58,11 @@ impl Recorder {
         self.ledger.next_sequence()
     }
 
+    /// Whether so many entries more can be held at once.
+    pub fn has_room_for(&self, entries: usize) -> bool {
+        self.ledger.has_room_for(entries)
+    }
+
     /// The sequence number the next broadcast must carry, or `None` when there is no room for its copies.
     pub fn next_broadcast(&self, copies: usize) -> Option<u64> {
         self.fanouts.next_sequence(copies)

@@ -18,6 +18,7 @@
 //! its last byte; notes of one reader reach an owner in the order they were read.
 
 mod act;
+mod joins;
 mod leaving;
 mod logins;
 mod report;
@@ -68,6 +69,8 @@ pub enum Message {
     Void(Arc<HashMap<UserIndex, Offset>>),
     /// A user's stay in a room ended, though its stream goes on.
     VoidStay(UserIndex, Place, Offset),
+    /// A room is open to all its users.
+    RoomOpened(Place),
     /// Start nothing new. What was intended before this instant and is not under way was missed.
     Stop(Offset),
     /// Close the account as it is (`true`: the user cut the run short), then leave.
@@ -255,7 +258,7 @@ impl Shard {
             cursor: run.plan.cursor(range.start, range.end),
             logins: Logins::new(&run, &range),
             settling: Settling::default(),
-            stays: Stays::default(),
+            stays: Stays::new(&run, &range),
             leavings: Leavings::new(&run, &range),
             scouts: Scouts::default(),
             unsubscribed: HashSet::new(),
@@ -326,7 +329,7 @@ impl Shard {
                     arrive.since = self.there_since(now, user, arrive.place);
                 }
                 self.stays.heed_note(&note, &self.run);
-                self.heed_answer(&note);
+                self.heed_answer(now, &note);
                 self.pass_on(note);
             }
             Report::Sample(sample) => self.recorder.sample(sample),
@@ -397,7 +400,7 @@ impl Shard {
         self.whereabouts.set(user, Presence::Offline);
         self.online_count -= 1;
         self.voided.push_back((now, user));
-        self.leave_rooms(user);
+        self.leave_rooms(now, user);
     }
 
     /// Gives a note to the ledger that owns its entry: ours, or another shard's.
@@ -616,6 +619,7 @@ impl Host for Shard {
             Message::Note(note) => self.recorder.note(note),
             Message::Void(users) => self.recorder.void(&users),
             Message::VoidStay(user, place, at) => self.recorder.void_stay(user, place, at),
+            Message::RoomOpened(place) => self.room_opened(now, place),
             Message::Stop(until) => self.stop(until),
             Message::Settle(interrupted) => self.settle(interrupted, now, out),
         }

@@ -102,16 +102,16 @@ impl Whereabouts {
         }
     }
 
-    /// A room that was taken for gone was there when somebody entered.
-    pub fn reopen(&self, place: Place) {
-        self.change_room(place, RoomState::Absent, RoomState::Open);
+    /// A room that was taken for gone was there when somebody entered. Returns whether it was taken for gone.
+    pub fn reopen(&self, place: Place) -> bool {
+        self.change_room(place, RoomState::Absent, RoomState::Open)
     }
 
-    fn change_room(&self, place: Place, from: RoomState, to: RoomState) {
-        if let Some(room) = self.rooms.get(place.0 as usize) {
-            // Where it stands elsewhere by now, somebody else knows better.
-            let _ = room.compare_exchange(from as u8, to as u8, Ordering::Relaxed, Ordering::Relaxed);
-        }
+    /// Where it stands elsewhere by now, somebody else knows better.
+    fn change_room(&self, place: Place, from: RoomState, to: RoomState) -> bool {
+        let (from, to) = (from as u8, to as u8);
+        let room = self.rooms.get(place.0 as usize);
+        room.is_some_and(|room| room.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok())
     }
 
     /// What came of making it.

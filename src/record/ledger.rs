@@ -99,7 +99,12 @@ impl Ledger {
 
     /// The sequence number the next entry must carry, or `None` when the ledger is full.
     pub fn next_sequence(&self) -> Option<u64> {
-        (self.entries.len() < self.config.capacity).then_some(self.base + self.entries.len() as u64)
+        self.has_room_for(1).then_some(self.base + self.entries.len() as u64)
+    }
+
+    /// Whether so many entries more can be held at once.
+    pub fn has_room_for(&self, entries: usize) -> bool {
+        self.entries.len() + entries <= self.config.capacity
     }
 
     /// Opens an entry. Its token's sequence must be [`Ledger::next_sequence`].

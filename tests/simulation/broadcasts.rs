@@ -177,6 +177,8 @@ fn whoever_a_room_refuses_is_told_apart_by_who_is_at_fault() {
     for (user, kind, condition, _) in refusals {
         let error = format!("<error type='{kind}'><{condition} xmlns='{STANZAS}'/></error>");
         world.say_to(user, &room_presence(user, "error", &error));
+        // What the server says itself, that they are in, is not heard.
+        world.cut_off.insert(user);
     }
     world.run_until(Offset::from_secs_f64(36.0));
     world.finish(Duration::from_secs(5));
@@ -224,4 +226,78 @@ fn whoever_is_put_out_of_a_room_is_owed_nothing_more_there() {
     assert!((1..=20).contains(&in_doubt) && counts.indeterminate >= in_doubt, "{in_doubt}: {counts:?}");
     assert_eq!((counts.lost, counts.failed, counts.duplicated), (0, 0, 0), "{counts:?}");
     assert!(counts.unsent > 0, "it cannot talk any more: {counts:?}");
+}
+
+/// How joins ended, and when each was intended.
+fn joins(world: &World) -> Vec<(Outcome, Offset)> {
+    let join = world.operation("groupchat.join");
+    let own = world.samples.iter().filter(|sample| sample.operation == join);
+    own.map(|sample| (sample.outcome, sample.intended)).collect()
+}
+
+/// The storm that a join phase is for: the server has no time for it, answers late, and the rooms work all the same.
+#[test]
+fn joins_answered_after_the_deadline_are_late_and_their_users_are_in_the_room() {
+    let mut world =
+        World::new(&profile_with(JOINS), |server| server.faults = "freeze=7s@5.9s".parse().expect("valid"));
+    world.run_until(Offset::from_secs_f64(36.0));
+    world.finish(Duration::from_secs(5));
+    let joins = joins(&world);
+    assert_eq!(joins.len(), 39, "all but the maker of the room");
+    for join in joins {
+        assert_eq!(join, (Outcome::Late, Offset::from_secs_f64(6.0)));
+    }
+    let counts = world.ledger(LedgerKind::Groupchat);
+    assert!(counts.is_balanced() && counts.expected > 10_000, "everybody hears everybody: {counts:?}");
+    assert_eq!((counts.misdelivered, counts.lost, counts.duplicated), (0, 0, 0), "{counts:?}");
+}
+
+/// Whoever is not there when its join is planned is counted then, and joins when it is back.
+#[test]
+fn joins_planned_for_users_who_are_not_there_are_counted_when_they_are_planned() {
+    let mut world =
+        World::new(&profile_with(JOINS), |server| server.faults = "cut=100%@5.9s".parse().expect("valid"));
+    world.run_until(Offset::from_secs_f64(36.0));
+    world.finish(Duration::from_secs(5));
+    let (planned, back): (Vec<_>, Vec<_>) =
+        joins(&world).into_iter().partition(|(_, intended)| *intended == Offset::from_secs_f64(6.0));
+    assert_eq!(planned.len(), 39, "all but the maker of the room, who had been in it");
+    assert!(planned.iter().all(|(outcome, _)| *outcome == Outcome::Unsent(Unsent::SenderOffline)));
+    assert_eq!(back.len(), 39, "one of them makes the room anew: {back:?}");
+    assert!(back.iter().all(|(outcome, _)| *outcome == Outcome::Ok), "{back:?}");
+    assert_eq!(world.ended("groupchat.create", Outcome::Ok), 2);
+}
+
+/// Whoever waits for a room joins when it is open, and not when it happens to look.
+#[test]
+fn a_room_that_takes_long_to_be_made_is_joined_as_soon_as_it_is_open() {
+    const CREATED: &str =
+        "<x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/><status code='201'/></x>";
+    let text = profile_with(&JOINS.replace("join = \"steady\"\n", ""));
+    let create = |world: &World| {
+        let operation = world.operation("groupchat.create");
+        let mut own = world.samples.iter().filter(|sample| sample.operation == operation);
+        own.find_map(|sample| sample.instants).expect("the room was made")
+    };
+    let mut quick = World::new(&text, |_| {});
+    quick.run_until(Offset::from_secs_f64(10.0));
+    let begun = create(&quick).offered;
+    let maker = quick.plan().population().logins_of(0, 40)[0].1;
+
+    let mut world = World::new(&text, |_| {});
+    world.run_until(begun);
+    world.cut_off.insert(maker);
+    world.run_until(begun + Duration::from_secs(3));
+    world.cut_off.clear();
+    world.say_to(maker, &room_presence(maker, "available", CREATED).replace(" type='available'", ""));
+    world.run_until(Offset::from_secs_f64(36.0));
+    world.finish(Duration::from_secs(5));
+    let opened = create(&world).done;
+    assert!(opened > begun + Duration::from_secs(3));
+    let join = world.operation("groupchat.join");
+    let joins = world.samples.iter().filter(|sample| sample.operation == join);
+    let waited: Vec<_> =
+        joins.filter_map(|join| join.instants).filter(|join| join.intended < opened).collect();
+    assert!(waited.len() > 20, "{} waited", waited.len());
+    assert!(waited.iter().all(|join| join.offered == opened), "opened at {opened}: {waited:?}");
 }

@@ -4,7 +4,7 @@
 //! latency follows from the link and from what the server says it did.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -60,6 +60,8 @@ pub struct World {
     pub never_closes: bool,
     /// From now on nothing the server writes arrives.
     pub is_mute: bool,
+    /// Users whom nothing the server writes reaches.
+    pub cut_off: HashSet<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -145,6 +147,7 @@ impl World {
             plan,
             never_closes: false,
             is_mute: false,
+            cut_off: HashSet::new(),
         }
     }
 
@@ -288,7 +291,9 @@ impl World {
                     self.questions.extend(is_question.then_some(channel.0));
                     let closes = bytes.ends_with(b"</stream:stream>");
                     let is_withheld = side == Side::Server && (self.is_mute || self.never_closes && closes);
-                    if let Some(other) = self.links.other(side, channel.0).filter(|_| !is_withheld) {
+                    let is_reached = |other: &u32| side == Side::Users || !self.cut_off.contains(other);
+                    let other = self.links.other(side, channel.0).filter(is_reached);
+                    if let Some(other) = other.filter(|_| !is_withheld) {
                         self.queue_up(self.now + LATENCY, side.opposite(), other, Payload::Data(bytes));
                     }
                 }

@@ -4,7 +4,7 @@ use crate::activity::Order;
 use crate::engine::run::{PlannedActivity, Run};
 use crate::engine::shard::{Shard, Tracked};
 use crate::machine::{Channel, Outbox};
-use crate::plan::{Action, To};
+use crate::plan::{Action, LOGIN_GRACE, To};
 use crate::record::fanout::Announce;
 use crate::sample::ledger::Expect;
 use crate::sample::{
@@ -22,7 +22,12 @@ impl Shard {
         let run = std::sync::Arc::clone(&self.run);
         let activity = &run.activities[usize::from(action.activity)];
         let done = match (action.to, activity.broadcasts) {
-            (To::Away { until, cut }, _) => self.send_away(now, action, until, cut, out),
+            (To::Away { until, cut }, _) => {
+                let back =
+                    until.map_or_else(|| self.stay_end(now, action.sender), |it| Some(it + LOGIN_GRACE));
+                self.stays.user_away(action.sender, back.unwrap_or(Offset::MAX));
+                self.send_away(now, action, until, cut, out)
+            }
             (To::Contacts | To::Room { .. } | To::User(_), Some(kind)) => {
                 self.broadcast(now, action, activity, kind, out)
             }

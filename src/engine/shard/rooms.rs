@@ -9,12 +9,13 @@
 //!
 //! It refuses to try a refused join again, a room that is not open yet apart.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::run::{RoomSet, Run};
+use crate::engine::shard::joins::{Joins, Wanted};
 use crate::engine::shard::report::RoomOrder;
 use crate::engine::shard::{Life, Message, Shard, Tracked};
 use crate::engine::whereabouts::RoomState;
@@ -25,7 +26,7 @@ use crate::units::Offset;
 use crate::user::RoomEvent;
 use crate::xmpp::muc;
 
-/// How soon it is looked again whether a room is open.
+/// How soon it is looked again whether a room that is not open is still in the making; that it is open is told.
 const NOT_OPEN_YET: Duration = Duration::from_millis(20);
 /// How soon a room that could not be made is tried again.
 const NOT_MADE: Duration = Duration::from_secs(1);
@@ -33,8 +34,7 @@ const NOT_MADE: Duration = Duration::from_secs(1);
 /// The stays of a shard's users. Seats and rooms are numbered through the whole run.
 #[derive(Default)]
 pub(super) struct Stays {
-    /// Joins to come: not before, which seat, and when intended.
-    due: BinaryHeap<Reverse<(Offset, u32, Offset)>>,
+    joins: Joins,
     under_way: HashMap<u32, Joining>,
     /// Rooms in the making, by the sequence of the request that makes them.
     making: HashMap<u64, u32>,
@@ -51,6 +51,8 @@ struct Joining {
     joined: Option<Token>,
     made: Option<Token>,
     began: Offset,
+    /// The room was not made by the deadline: another may try.
+    given_up: bool,
 }
 
 /// What an occupant saw of its room's messages: a digest of the whole sequence.
@@ -76,9 +78,19 @@ impl Seen {
 }
 
 impl Stays {
+    /// Nobody anywhere, and what the plan wants of these users.
+    pub(super) fn new(run: &Run, users: &Range<u32>) -> Self {
+        Self { joins: Joins::planned(run, users), ..Self::default() }
+    }
+
     /// When a join is due next.
     pub(super) fn next(&self) -> Option<Offset> {
-        self.due.peek().map(|Reverse((at, ..))| *at)
+        self.joins.next()
+    }
+
+    /// A user's session was ended by plan; nobody counts on it before `until`.
+    pub(super) fn user_away(&mut self, user: u32, until: Offset) {
+        self.joins.user_away(user, until);
     }
 
     /// When a user last entered a room, or left it.
@@ -105,7 +117,7 @@ impl Stays {
     /// What every occupant saw.
     pub(super) fn orders(&self, run: &Run) -> Vec<RoomOrder> {
         let orders = self.seen.iter().filter_map(|(&seat, seen)| {
-            let set = run.rooms.iter().rev().find(|set| set.first_seat <= seat)?;
+            let set = set_of(run, seat)?;
             let Seen { count, digest, broken, .. } = *seen;
             Some(RoomOrder { place: set.place_of(seat), count, digest, broken })
         });
@@ -116,36 +128,32 @@ impl Stays {
 impl Shard {
     /// A user came online: it makes its rooms that nobody has made, and joins the others when that is due.
     pub(super) fn plan_joins(&mut self, now: Offset, user: UserIndex) {
+        self.stays.joins.user_back(user.0);
         if self.life != Life::Running {
             return;
         }
         let run = Arc::clone(&self.run);
         for set in &run.rooms {
             for seat in set.seats_of(user.0) {
-                let planned = set.plan.joins_at(seat - set.first_seat).unwrap_or(now);
-                let due = if self.whereabouts.room(set.place_of(seat)) == RoomState::Absent {
-                    now
-                } else {
-                    planned
-                };
-                self.stays.due.push(Reverse((due.max(now), seat, planned.max(now))));
+                let planned = set.plan.joins_at(seat - set.first_seat).unwrap_or(now).max(now);
+                let is_absent = self.whereabouts.room(set.place_of(seat)) == RoomState::Absent;
+                let due = if is_absent { now } else { planned };
+                self.stays.joins.want(seat, Wanted { due, intended: planned });
             }
         }
     }
 
     /// Begins one join that is due. Returns whether there was one.
     pub(super) fn attend_rooms(&mut self, now: Offset, out: &mut Outbox) -> bool {
-        let Some(Reverse((due, seat, intended))) =
-            self.stays.due.peek().copied().filter(|Reverse((at, ..))| *at <= now)
-        else {
-            return false;
-        };
-        self.stays.due.pop();
+        let Some((seat, Wanted { due, intended })) = self.stays.joins.take_due(now) else { return false };
         let run = Arc::clone(&self.run);
-        let Some(set) = run.rooms.iter().rev().find(|set| set.first_seat <= seat) else { return true };
+        let Some(set) = set_of(&run, seat) else { return true };
         let user = set.user_of(seat);
-        let is_online = self.users[(user - self.range.start) as usize].is_online();
-        if !is_online || self.whereabouts.is_seated(seat) || self.stays.under_way.contains_key(&seat) {
+        if !self.users[(user - self.range.start) as usize].is_online() {
+            self.miss_join(set, seat, intended);
+            return true;
+        }
+        if self.whereabouts.is_seated(seat) || self.stays.under_way.contains_key(&seat) {
             return true;
         }
         let place = set.place_of(seat);
@@ -154,9 +162,11 @@ impl Shard {
             RoomState::Absent | RoomState::InTheMaking => {
                 // The longer it takes, the less often it is looked.
                 let wait = (now.since(intended) / 4).clamp(NOT_OPEN_YET, NOT_MADE);
-                self.stays.due.push(Reverse((now + wait, seat, intended)));
+                self.stays.joins.want(seat, Wanted { due: now + wait, intended });
             }
-            RoomState::Open if intended > now => self.stays.due.push(Reverse((intended, seat, intended))),
+            RoomState::Open if intended > now => {
+                self.stays.joins.want(seat, Wanted { due: intended, intended });
+            }
             RoomState::Open => {
                 // That the room was not open is not this worker's being late.
                 let since = due.max(intended);
@@ -167,10 +177,19 @@ impl Shard {
         true
     }
 
+    /// The plan wanted a join of somebody who was not there. Whoever ended its session by plan, or is not due yet, joins when it comes.
+    fn miss_join(&mut self, set: &RoomSet, seat: u32, intended: Offset) {
+        let user = set.user_of(seat);
+        if self.stays.joins.counts_on(&self.run, user, intended) {
+            let reason = self.whose_fault(user).unwrap_or(Unsent::SenderOffline);
+            self.recorder.unsent(set.join, self.run.group_of(user).id, intended, reason);
+        }
+    }
+
     fn make_room(&mut self, now: Offset, set: &RoomSet, seat: u32, out: &mut Outbox) {
         let user = UserIndex(set.user_of(seat));
         let Some(made) = self.expect_making(now, set, seat) else {
-            self.stays.due.push(Reverse((now + NOT_MADE, seat, now + NOT_MADE)));
+            self.try_again(now, seat);
             return self.whereabouts.end_room(set.place_of(seat), RoomState::Absent);
         };
         self.write_join(now, set.place_of(seat), user, &[made], out);
@@ -186,19 +205,32 @@ impl Shard {
         };
         self.stays.making.insert(made.sequence, seat);
         let joining = self.stays.under_way.entry(seat).or_default();
-        (joining.made, joining.began) = (Some(made), now);
+        (joining.made, joining.began, joining.given_up) = (Some(made), now, false);
         Some(made)
+    }
+
+    /// A room that could not be made, or was not open yet: not at once again.
+    fn try_again(&mut self, now: Offset, seat: u32) {
+        if self.life == Life::Running {
+            let at = now + NOT_MADE;
+            self.stays.joins.want(seat, Wanted { due: at, intended: at });
+        }
     }
 
     fn join_room(&mut self, now: Offset, set: &RoomSet, seat: u32, intended: Offset, out: &mut Outbox) {
         let user = UserIndex(set.user_of(seat));
-        let joined = self.expect_request(now, user, set.join, intended);
-        let entered = joined.and_then(|_| self.expect_request(now, user, set.enter, intended));
-        let (Some(joined), Some(entered)) = (joined, entered) else {
+        // Both or none: one alone would be waited for in vain.
+        let both = self.recorder.has_room_for(2).then(|| {
+            let joined = self.expect_request(now, user, set.join, intended);
+            let entered = self.expect_request(now, user, set.enter, intended);
+            joined.zip(entered)
+        });
+        let Some((joined, entered)) = both.flatten() else {
             let group = self.run.group_of(user.0).id;
             return self.recorder.unsent(set.join, group, intended, Unsent::OurLimit);
         };
-        let joining = Joining { entered: Some(entered), joined: Some(joined), made: None, began: now };
+        let joining =
+            Joining { entered: Some(entered), joined: Some(joined), began: now, ..Joining::default() };
         self.stays.under_way.insert(seat, joining);
         self.write_join(now, set.place_of(seat), user, &[joined, entered], out);
     }
@@ -262,18 +294,21 @@ impl Shard {
         created: bool,
         out: &mut Outbox,
     ) {
-        let Some(joining) = self.stays.under_way.get_mut(&seat) else { return };
-        let (entered, made) = (joining.entered.take(), joining.made);
+        // An answer beyond the horizon has no request any more; its user is in the room all the same.
+        let joining = self.stays.under_way.get_mut(&seat);
+        let (entered, made) = joining.map_or((None, None), |joining| (joining.entered.take(), joining.made));
+        let is_new = self.whereabouts.seat(seat, true);
+        if is_new || entered.is_some() {
+            self.stays.changed.insert(seat, now);
+        }
         self.answer(now, entered);
-        self.stays.changed.insert(seat, now);
-        self.whereabouts.seat(seat, true);
         // A room that had gone with its last occupant was made anew by this join: it has to be opened like any.
         let made = if created && made.is_none() {
             self.whereabouts.end_room(set.place_of(seat), RoomState::InTheMaking);
             self.expect_making(now, set, seat)
         } else {
-            if made.is_none() {
-                self.whereabouts.reopen(set.place_of(seat));
+            if made.is_none() && self.whereabouts.reopen(set.place_of(seat)) {
+                self.tell_open(now, set.place_of(seat));
             }
             made
         };
@@ -304,7 +339,7 @@ impl Shard {
 
     /// A request of ours was answered: it may be one that makes a room. Whatever the answer, the room is there and its maker in it; a
     /// refusal is counted, and what others make of the room is counted with them.
-    pub(super) fn heed_answer(&mut self, note: &Note) {
+    pub(super) fn heed_answer(&mut self, now: Offset, note: &Note) {
         if self.stays.making.is_empty() {
             return;
         }
@@ -314,22 +349,33 @@ impl Shard {
             Note::Expect(_) => return,
         };
         if token.kind == TokenKind::Request {
-            self.made(token.sequence, RoomState::Open);
+            self.made(now, token.sequence);
         }
     }
 
-    /// Joins that have been waited for longer than the deadline are over; a room that was not made by then may be tried by another.
+    /// A room that was not made by the deadline may be tried by another. What was not answered within the horizon is the ledger's no
+    /// more; until then an answer is late, and counts.
     pub(super) fn give_up_joins(&mut self, now: Offset) {
-        let deadline = self.run.deadline;
-        let late = self.stays.under_way.iter().filter(|(_, joining)| now.since(joining.began) > deadline);
-        let late: Vec<(u32, Option<Token>)> = late.map(|(seat, joining)| (*seat, joining.made)).collect();
-        for (seat, made) in late {
+        let run = Arc::clone(&self.run);
+        let (deadline, horizon) = (run.deadline, run.horizon());
+        let mut over = Vec::new();
+        for (&seat, joining) in &mut self.stays.under_way {
+            let age = now.since(joining.began);
+            if joining.made.is_some() && age > deadline && !joining.given_up {
+                joining.given_up = true;
+                if let Some(set) = set_of(&run, seat) {
+                    self.whereabouts.end_room(set.place_of(seat), RoomState::Absent);
+                }
+            }
+            if age > horizon {
+                over.push((seat, joining.made));
+            }
+        }
+        for (seat, made) in over {
             self.stays.under_way.remove(&seat);
             if let Some(made) = made {
-                self.made(made.sequence, RoomState::Absent);
-                if self.life == Life::Running {
-                    self.stays.due.push(Reverse((now + NOT_MADE, seat, now + NOT_MADE)));
-                }
+                self.stays.making.remove(&made.sequence);
+                self.try_again(now, seat);
             }
         }
     }
@@ -337,33 +383,53 @@ impl Shard {
     /// No join begins any more. Those intended before `until` that did not begin are counted: for want of the room, or of our time.
     pub(super) fn stop_joins(&mut self, until: Offset) {
         let run = Arc::clone(&self.run);
-        for Reverse((_, seat, intended)) in std::mem::take(&mut self.stays.due) {
-            let Some(set) = run.rooms.iter().rev().find(|set| set.first_seat <= seat) else { continue };
-            let user = set.user_of(seat);
-            let is_online = self.users[(user - self.range.start) as usize].is_online();
-            if intended >= until || !is_online || self.whereabouts.is_seated(seat) {
-                continue;
+        for (seat, Wanted { intended, .. }) in self.stays.joins.stop() {
+            let Some(set) = set_of(&run, seat).filter(|_| intended < until) else { continue };
+            if !self.users[(set.user_of(seat) - self.range.start) as usize].is_online() {
+                self.miss_join(set, seat, intended);
+            } else if !self.whereabouts.is_seated(seat) && !self.stays.under_way.contains_key(&seat) {
+                self.drop_join(set, seat, intended);
             }
-            let is_open = self.whereabouts.room(set.place_of(seat)) == RoomState::Open;
-            let reason = if is_open { Unsent::Stopped } else { Unsent::NotJoined };
-            self.recorder.unsent(set.join, run.group_of(user).id, intended, reason);
         }
     }
 
-    /// What came of making a room; gives the maker's seat.
-    fn made(&mut self, sequence: u64, state: RoomState) -> Option<u32> {
-        let seat = self.stays.making.remove(&sequence)?;
+    /// A join whose time had come does not begin any more.
+    fn drop_join(&mut self, set: &RoomSet, seat: u32, intended: Offset) {
+        let is_open = self.whereabouts.room(set.place_of(seat)) == RoomState::Open;
+        let reason = if is_open { Unsent::Stopped } else { Unsent::NotJoined };
+        self.recorder.unsent(set.join, self.run.group_of(set.user_of(seat)).id, intended, reason);
+    }
+
+    /// A room was made.
+    fn made(&mut self, now: Offset, sequence: u64) {
+        let Some(seat) = self.stays.making.remove(&sequence) else { return };
         if let Some(joining) = self.stays.under_way.get_mut(&seat) {
             joining.made = None;
         }
         self.forget_if_over(seat);
-        let run = Arc::clone(&self.run);
-        let set = run.rooms.iter().rev().find(|set| set.first_seat <= seat)?;
-        if state == RoomState::Absent {
-            self.whereabouts.seat(seat, false);
+        let place = set_of(&self.run, seat).map(|set| set.place_of(seat));
+        if let Some(place) = place {
+            self.whereabouts.end_room(place, RoomState::Open);
+            self.tell_open(now, place);
         }
-        self.whereabouts.end_room(set.place_of(seat), state);
-        Some(seat)
+    }
+
+    /// Has everybody know that waits for a room.
+    fn tell_open(&mut self, now: Offset, place: Place) {
+        self.room_opened(now, place);
+        for (number, batch) in self.peers.outgoing.iter_mut().enumerate() {
+            if number != usize::from(self.number) {
+                batch.push(Message::RoomOpened(place));
+            }
+        }
+    }
+
+    /// A room is open: whoever waited for it joins now.
+    pub(super) fn room_opened(&mut self, now: Offset, place: Place) {
+        let Some(set) = self.run.room_set(place) else { return };
+        for seat in set.seats(place) {
+            self.stays.joins.hurry(now, seat);
+        }
     }
 
     fn refused(&mut self, now: Offset, place: Place, seat: u32, class: ErrorClass, is_locked: bool) {
@@ -371,12 +437,9 @@ impl Shard {
         for token in [joining.joined, joining.entered, joining.made].into_iter().flatten() {
             self.recorder.note(Note::Fail { token, class, done: now });
         }
-        if let Some(made) = joining.made {
-            self.stays.making.remove(&made.sequence);
-            self.whereabouts.end_room(place, RoomState::Absent);
-        }
-        if (is_locked || joining.made.is_some()) && self.life == Life::Running {
-            self.stays.due.push(Reverse((now + NOT_MADE, seat, now + NOT_MADE)));
+        self.stop_making(place, joining);
+        if is_locked || joining.made.is_some() {
+            self.try_again(now, seat);
         }
     }
 
@@ -399,19 +462,39 @@ impl Shard {
     }
 
     /// A user's session is over: so are its stays. What was under way is the ledger's to end.
-    pub(super) fn leave_rooms(&mut self, user: UserIndex) {
+    pub(super) fn leave_rooms(&mut self, now: Offset, user: UserIndex) {
         let run = Arc::clone(&self.run);
         for set in &run.rooms {
             for seat in set.seats_of(user.0) {
+                self.put_off_join(now, set, seat);
                 if self.whereabouts.seat(seat, false) {
                     self.break_order(seat);
                     self.whereabouts.vacate(set.place_of(seat), set.seats(set.place_of(seat)));
                 }
-                if let Some(made) = self.stays.under_way.remove(&seat).and_then(|joining| joining.made) {
-                    self.stays.making.remove(&made.sequence);
-                    self.whereabouts.end_room(set.place_of(seat), RoomState::Absent);
+                if let Some(joining) = self.stays.under_way.remove(&seat) {
+                    self.stop_making(set.place_of(seat), joining);
                 }
             }
+        }
+    }
+
+    /// Its user's session ended before a join began: one whose time had come never will, one to come is looked at when it is due.
+    fn put_off_join(&mut self, now: Offset, set: &RoomSet, seat: u32) {
+        match self.stays.joins.take(seat) {
+            Some(Wanted { intended, .. }) if intended > now => {
+                self.stays.joins.want(seat, Wanted { due: intended, intended });
+            }
+            Some(Wanted { intended, .. }) => self.drop_join(set, seat, intended),
+            None => {}
+        }
+    }
+
+    /// Whoever was making a room does not any more; where it had been given up already, another may be at it.
+    fn stop_making(&mut self, place: Place, joining: Joining) {
+        let Some(made) = joining.made else { return };
+        self.stays.making.remove(&made.sequence);
+        if !joining.given_up {
+            self.whereabouts.end_room(place, RoomState::Absent);
         }
     }
 
@@ -440,6 +523,11 @@ impl Shard {
 
 /// Places beyond the planned occupants: a session that was cut may still sit in the room when its user comes back.
 const SPARE_SEATS: u32 = 50;
+
+/// The set of rooms a seat is in.
+fn set_of(run: &Run, seat: u32) -> Option<&RoomSet> {
+    run.rooms.iter().rev().find(|set| set.first_seat <= seat)
+}
 
 /// Spreads a key over 64 bits (`SplitMix64`'s finaliser).
 const fn mix(value: u64) -> u64 {
