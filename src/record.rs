@@ -83,7 +83,7 @@ impl Recorder {
             Note::Fail { token, class, .. } if is_broadcast(token.kind) => {
                 self.fanouts.fail(&token, class, ended);
             }
-            Note::Fail { token, class, .. } => ended.extend(self.ledger.fail(&token, class)),
+            Note::Fail { token, class, done } => ended.extend(self.ledger.fail(&token, class, done)),
         }
     }
 
@@ -109,12 +109,25 @@ impl Recorder {
 
     /// A planned operation could not be started.
     pub fn unsent(&mut self, operation: OperationId, group: GroupId, intended: Offset, reason: Unsent) {
+        self.unsent_copies(operation, group, intended, reason, 1);
+    }
+
+    /// A planned stanza that would have owed so many copies could not be started: one in the account, and as many attempts as copies,
+    /// for what was not sent must weigh as much as what was.
+    pub fn unsent_copies(
+        &mut self,
+        operation: OperationId,
+        group: GroupId,
+        intended: Offset,
+        reason: Unsent,
+        copies: u32,
+    ) {
         match self.kinds.get(usize::from(operation.0)).copied().flatten() {
             Some(LedgerKind::Message) => self.ledger.unsent(operation, intended),
             Some(kind) => self.fanouts.unsent(kind, intended),
             None => {}
         }
-        self.sample(Sample::ended(operation, group, intended, Outcome::Unsent(reason)));
+        self.sample(Sample::ended(operation, group, intended, Outcome::Unsent(reason)).times(copies));
     }
 
     /// A finished attempt that is in no ledger.

@@ -91,17 +91,24 @@ pub struct Sample {
     pub intended: Offset,
     /// All four instants, for completed operations ([`Outcome::is_completed`]) only.
     pub instants: Option<Instants>,
+    /// How many attempts it stands for: 1, but of a broadcast that could not be sent as many as it would have owed copies.
+    pub attempts: u32,
 }
 
 impl Sample {
     /// A completed operation: `late` if its response time exceeded the deadline.
     pub const fn completed(operation: OperationId, group: GroupId, instants: Instants, late: bool) -> Self {
         let outcome = if late { Outcome::Late } else { Outcome::Ok };
-        Self { operation, group, outcome, intended: instants.intended, instants: Some(instants) }
+        Self { operation, group, outcome, intended: instants.intended, instants: Some(instants), attempts: 1 }
     }
 
     /// An attempt that ended any other way.
     pub const fn ended(operation: OperationId, group: GroupId, intended: Offset, outcome: Outcome) -> Self {
-        Self { operation, group, outcome, intended, instants: None }
+        Self { operation, group, outcome, intended, instants: None, attempts: 1 }
+    }
+
+    /// The same of so many attempts alike, at least one.
+    pub const fn times(self, attempts: u32) -> Self {
+        Self { attempts: if attempts == 0 { 1 } else { attempts }, ..self }
     }
 }

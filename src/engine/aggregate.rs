@@ -158,8 +158,9 @@ impl Aggregator {
             self.totals.record(phase, sample);
             // Logins are asked for beside the load that is judged: neither side of its shares has them.
             if usize::from(sample.operation.0) >= crate::activity::LOGIN_OPERATIONS.len() {
-                self.unsent_ours[phase] +=
-                    u64::from(matches!(sample.outcome, Outcome::Unsent(reason) if reason.is_ours()));
+                if matches!(sample.outcome, Outcome::Unsent(reason) if reason.is_ours()) {
+                    self.unsent_ours[phase] += u64::from(sample.attempts);
+                }
                 self.recent.take(sample);
             }
         }

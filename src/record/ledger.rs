@@ -25,6 +25,8 @@ pub const ENTRY_BYTES: usize = size_of::<Entry>();
 const NONE: u64 = u64::MAX;
 /// Bytes not yet taken by the kernel.
 const NOT_SENT: Offset = Offset::MAX;
+/// How long an error waits for word that its recipient's session had ended: such ends are told to all ledgers at once, a little later.
+const FAIL_HOLD: Duration = Duration::from_millis(250);
 
 /// What a ledger must know of the run.
 #[derive(Clone, Debug)]
@@ -58,6 +60,8 @@ pub struct Ledger {
     oldest_open: u64,
     latest: Vec<u64>,
     counts: Vec<[LedgerCounts; 3]>,
+    /// Entries answered with an error, until when that waits; in the order they were answered.
+    failing: VecDeque<(Offset, u64)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +82,8 @@ struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
+    /// Answered with an error; still open, for the recipient's session may turn out to have ended.
+    Failing(ErrorClass),
     Delivered,
     Closed,
 }
@@ -93,6 +99,7 @@ impl Ledger {
             base: 0,
             open: 0,
             oldest_open: 0,
+            failing: VecDeque::new(),
             config,
         }
     }
@@ -168,16 +175,16 @@ impl Ledger {
         None
     }
 
-    /// The server answered the stanza with an error.
-    pub fn fail(&mut self, token: &Token, class: ErrorClass) -> Option<Sample> {
+    /// The server answered the stanza with an error. That a message came back because its recipient's session had just ended is known
+    /// for certain only a little later: until then its entry stays open.
+    pub fn fail(&mut self, token: &Token, class: ErrorClass, done: Offset) -> Option<Sample> {
         let entry = self.entry_of(token).filter(|entry| entry.state == State::Open)?;
-        entry.state = State::Closed;
-        let (operation, group, intended) = (entry.operation, entry.group, entry.intended);
-        self.open -= 1;
-        if let Some(counts) = self.counts_of(operation, intended) {
-            counts.failed += 1;
+        entry.state = State::Failing(class);
+        if entry.recipient != entry.sender {
+            self.failing.push_back((done + FAIL_HOLD, token.sequence));
+            return None;
         }
-        Some(Sample::ended(operation, group, intended, Outcome::Failed(class)))
+        self.conclude_failure(token.sequence)
     }
 
     /// Some users' streams ended, each when `ended_at` says: what was handed over by then, is open from or to them and not
@@ -186,11 +193,13 @@ impl Ledger {
         self.skip_closed();
         for index in (self.oldest_open - self.base) as usize..self.entries.len() {
             let entry = self.entries[index];
-            if entry.state != State::Open {
+            let is_failing = matches!(entry.state, State::Failing(_));
+            if entry.state != State::Open && !is_failing {
                 continue;
             }
             let end_of = |user| ended_at(UserIndex(user)).filter(|at| entry.offered <= *at);
-            let (at, reason) = match (end_of(entry.sender), end_of(entry.recipient)) {
+            // Whose error was read has had its answer, whatever becomes of its stream.
+            let (at, reason) = match (end_of(entry.sender).filter(|_| !is_failing), end_of(entry.recipient)) {
                 (Some(at), _) if entry.sent == NOT_SENT => (at, Indeterminate::NeverSent),
                 (Some(at), _) => (at, Indeterminate::SenderStream),
                 (None, Some(at)) => (at, Indeterminate::RecipientStream),
@@ -204,7 +213,12 @@ impl Ledger {
 
     /// Forgets entries older than the horizon; those still open are lost.
     pub fn expire(&mut self, now: Offset, ended: &mut Vec<Sample>) {
+        self.conclude_failures(now, ended);
         while self.entries.front().is_some_and(|entry| now.since(entry.offered) > self.config.horizon) {
+            // Nothing is failing any more at that age: the horizon is longer than an error waits, but where one came at its end.
+            if let State::Failing(_) = self.entries[0].state {
+                ended.extend(self.conclude_failure(self.base));
+            }
             if self.entries[0].state == State::Open {
                 let sample = if self.entries[0].sent == NOT_SENT {
                     self.suspend(0, Indeterminate::NeverSent)
@@ -221,6 +235,7 @@ impl Ledger {
     /// Closes the account at the end of the run: what is still open is lost, or indeterminate if the run was cut short
     /// (`interrupted`) or the bytes never left us.
     pub fn settle(&mut self, interrupted: bool, ended: &mut Vec<Sample>) {
+        self.conclude_failures(Offset::MAX, ended);
         for index in 0..self.entries.len() {
             if self.entries[index].state != State::Open {
                 continue;
@@ -251,7 +266,10 @@ impl Ledger {
         self.oldest_open = self.oldest_open.max(self.base);
         let end = self.base + self.entries.len() as u64;
         while self.oldest_open < end
-            && self.entries[(self.oldest_open - self.base) as usize].state != State::Open
+            && matches!(
+                self.entries[(self.oldest_open - self.base) as usize].state,
+                State::Delivered | State::Closed
+            )
         {
             self.oldest_open += 1;
         }
@@ -301,6 +319,26 @@ impl Ledger {
             sequence = entry.previous;
         }
         NONE
+    }
+
+    /// Errors that have waited long enough.
+    fn conclude_failures(&mut self, now: Offset, ended: &mut Vec<Sample>) {
+        while let Some((_, sequence)) = self.failing.pop_front_if(|(until, _)| *until <= now) {
+            ended.extend(self.conclude_failure(sequence));
+        }
+    }
+
+    /// An entry that was answered with an error ends so, unless it ended otherwise meanwhile.
+    fn conclude_failure(&mut self, sequence: u64) -> Option<Sample> {
+        let entry = self.entry(sequence)?;
+        let State::Failing(class) = entry.state else { return None };
+        entry.state = State::Closed;
+        let (operation, group, intended) = (entry.operation, entry.group, entry.intended);
+        self.open -= 1;
+        if let Some(counts) = self.counts_of(operation, intended) {
+            counts.failed += 1;
+        }
+        Some(Sample::ended(operation, group, intended, Outcome::Failed(class)))
     }
 
     fn lose(&mut self, index: usize) -> Sample {

@@ -11,11 +11,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The version this program writes.
-pub const SCHEMA: SchemaVersion = SchemaVersion { major: 1, minor: 4 };
+pub const SCHEMA: SchemaVersion = SchemaVersion { major: 1, minor: 5 };
 
 const PREFIX: &str = "xmpp-bench/result/";
 
-/// A version of the result file, written `xmpp-bench/result/1.4`.
+/// A version of the result file, written `xmpp-bench/result/1.5`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SchemaVersion {
     /// Raised when something changes its meaning or goes away.
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_version_survives_its_text() {
-        assert_eq!(SCHEMA.to_string(), "xmpp-bench/result/1.4");
+        assert_eq!(SCHEMA.to_string(), "xmpp-bench/result/1.5");
         assert_eq!("xmpp-bench/result/1.17".parse(), Ok(SchemaVersion { major: 1, minor: 17 }));
         for wrong in ["", "1.0", "xmpp-bench/result/1", "xmpp-bench/result/1.x", "other/result/1.0"] {
             assert!(wrong.parse::<SchemaVersion>().is_err(), "{wrong}");

@@ -301,3 +301,42 @@ fn a_room_that_takes_long_to_be_made_is_joined_as_soon_as_it_is_open() {
     assert!(waited.len() > 20, "{} waited", waited.len());
     assert!(waited.iter().all(|join| join.offered == opened), "opened at {opened}: {waited:?}");
 }
+
+/// What was not sent weighs as much as what was: a third of the senders gone is a third of the copies, in whatever is a share.
+#[test]
+fn a_broadcast_that_was_not_sent_is_as_many_attempts_as_it_would_have_owed_copies() {
+    const FLOOD: &str = r#"
+[[activity]]
+kind = "presence"
+rate = "100/s"
+[[activity]]
+kind = "groupchat"
+rate = "100/s"
+rooms = 2
+occupants = 20
+"#;
+    let mut world = World::new(&profile_with(FLOOD), |server| {
+        server.faults = "cut=30%@10s".parse().expect("valid");
+    });
+    world.run_until(Offset::from_secs_f64(10.4));
+    // Nobody is back within half a second; whoever was cut is picked nevertheless.
+    world.finish(Duration::from_secs(5));
+    for (name, kind) in
+        [("presence.delivery", LedgerKind::Presence), ("groupchat.delivery", LedgerKind::Groupchat)]
+    {
+        let operation = world.operation(name);
+        let after = Offset::from_secs_f64(10.001);
+        let own = world.samples.iter().filter(|s| s.operation == operation && s.intended >= after);
+        let (unsent, begun): (Vec<_>, Vec<_>) = own.partition(|s| matches!(s.outcome, Outcome::Unsent(_)));
+        let attempts = |samples: &[&xmpp_bench::sample::Sample]| -> u32 {
+            samples.iter().map(|sample| sample.attempts).sum()
+        };
+        let share = f64::from(attempts(&unsent)) / f64::from(attempts(&unsent) + attempts(&begun));
+        assert!((0.15..0.45).contains(&share), "{name}: {share}");
+        let stanzas = world.ledger(kind).unsent;
+        assert!(
+            stanzas >= unsent.len() as u64 && u64::from(attempts(&unsent)) > 3 * stanzas,
+            "{name}: {stanzas}"
+        );
+    }
+}

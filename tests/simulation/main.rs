@@ -229,3 +229,17 @@ fn sessions_cut_without_notice_leave_nothing_unexplained() {
     assert!(counts.is_balanced() && counts.indeterminate > 0 && counts.unsent > 0, "{counts:?}");
     assert_eq!(world.ended("login", Outcome::Ok), 40 + cut, "everybody who was cut came back");
 }
+
+/// Sessions are cut while very much is on its way to them: the server sends back what it can't deliver, and that is no failure of its.
+#[test]
+fn what_comes_back_because_its_recipient_was_just_cut_is_in_doubt_and_has_not_failed() {
+    let text = HEAD
+        .replace("duration = \"2s\"", "duration = \"500ms\"")
+        .replace("duration = \"30s\"", "duration = \"500ms\"");
+    let text = format!("{text}{}", ACTIVITIES.replace("200/s", "30000/s"));
+    let mut world = World::new(&text, |server| server.faults = "cut=30%@4.7s".parse().expect("valid faults"));
+    world.run_until(Offset::from_secs_f64(5.0));
+    let counts = world.finish(Duration::from_secs(5));
+    assert!(counts.is_balanced() && counts.indeterminate > 0, "{counts:?}");
+    assert_eq!((counts.failed, counts.lost), (0, 0), "{counts:?}");
+}

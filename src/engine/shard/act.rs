@@ -52,11 +52,28 @@ impl Shard {
             To::Away { cut, .. } => activity.operations[usize::from(cut)],
             _ => activity.operation(),
         };
-        self.recorder.unsent(operation, group, action.at, reason);
+        let copies = self.copies_owed(&run, action, activity);
+        self.recorder.unsent_copies(operation, group, action.at, reason, copies);
         // What was to be measured of a whole broadcast did not happen either.
         for also in activity.measured_beside() {
             self.recorder.sample(Sample::ended(also, group, action.at, Outcome::Unsent(reason)));
         }
+    }
+
+    /// How many copies an action would have owed, as things stand.
+    fn copies_owed(&self, run: &Run, action: &Action, activity: &PlannedActivity) -> u32 {
+        let copies = match (action.to, activity.broadcasts, activity.rooms.map(|index| &run.rooms[index])) {
+            (To::Room { seat }, Some(_), Some(set)) => {
+                let seats = set.seats(set.place_of(set.first_seat + seat));
+                seats.filter(|&seat| self.whereabouts.is_seated(seat)).count()
+            }
+            (To::Contacts, Some(_), _) => {
+                let contacts = run.topology.contacts(action.sender);
+                contacts.filter(|&contact| self.whereabouts.is_online(UserIndex(contact))).count()
+            }
+            _ => 1,
+        };
+        copies as u32
     }
 
     /// A stanza to one recipient, or to the server.

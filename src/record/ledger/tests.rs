@@ -166,10 +166,46 @@ fn what_an_earlier_run_left_is_replayed() {
 fn an_error_fails_the_message_once() {
     let mut story = Story::new();
     let token = story.send(10, 11, 1);
-    let sample = story.ledger.fail(&token, ErrorClass::Server).expect("open");
-    assert_eq!(sample.outcome, Outcome::Failed(ErrorClass::Server));
-    assert_eq!(story.ledger.fail(&token, ErrorClass::Server), None);
+    for at in [2, 3] {
+        assert_eq!(story.ledger.fail(&token, ErrorClass::Server, ms(at)), None, "it waits");
+    }
+    assert_eq!(
+        (story.counts(), story.ledger.open()),
+        (LedgerCounts { expected: 1, ..Default::default() }, 1)
+    );
+    story.ledger.expire(ms(251), &mut story.ended);
+    assert_eq!(story.ended, []);
+    story.ledger.expire(ms(252), &mut story.ended);
+    story.ledger.settle(false, &mut story.ended);
+    let outcomes: Vec<Outcome> = story.ended.iter().map(|sample| sample.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Failed(ErrorClass::Server)]);
     assert_eq!(story.counts(), LedgerCounts { expected: 1, failed: 1, ..Default::default() });
+}
+
+/// A server without a store sends back what was written to a session that has just ended; its end is told to the ledgers later.
+#[test]
+fn an_error_because_the_recipient_was_gone_is_indeterminate_and_the_senders_end_changes_nothing() {
+    let mut story = Story::new();
+    let (to_gone, of_gone) = (story.send(10, 11, 1), story.send(12, 13, 1));
+    for token in [to_gone, of_gone] {
+        assert_eq!(story.ledger.fail(&token, ErrorClass::Server, ms(2)), None);
+    }
+    let ended_at = |user: UserIndex| [11, 12].contains(&user.0).then(|| ms(3));
+    story.ledger.void(ended_at, &mut story.ended);
+    story.ledger.settle(false, &mut story.ended);
+    let outcomes: Vec<Outcome> = story.ended.iter().map(|sample| sample.outcome).collect();
+    let gone = Outcome::Indeterminate(Indeterminate::RecipientStream);
+    assert_eq!(outcomes, [gone, Outcome::Failed(ErrorClass::Server)]);
+    let counts = LedgerCounts { expected: 2, indeterminate: 1, failed: 1, ..Default::default() };
+    assert_eq!((story.counts(), story.ledger.open()), (counts, 0));
+}
+
+#[test]
+fn an_error_to_a_request_of_ones_own_fails_it_at_once() {
+    let mut story = Story::new();
+    let token = story.send(10, 10, 1);
+    let sample = story.ledger.fail(&token, ErrorClass::Throttled, ms(2)).expect("nobody else's end matters");
+    assert_eq!(sample.outcome, Outcome::Failed(ErrorClass::Throttled));
 }
 
 #[test]

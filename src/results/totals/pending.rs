@@ -44,11 +44,12 @@ impl Pending {
         match sample.outcome {
             Outcome::Ok | Outcome::Late => counts.done_by_intended += 1,
             Outcome::Lost | Outcome::Timeout | Outcome::Failed(_) => counts.errors += 1,
-            Outcome::Unsent(_) => counts.unsent += 1,
+            Outcome::Unsent(_) => counts.unsent += u64::from(sample.attempts),
             Outcome::Indeterminate(_) => counts.indeterminate += 1,
         }
         if sample.outcome != Outcome::Ok {
-            *self.outcomes.entry((second, operation, sample.outcome.as_str())).or_default() += 1;
+            *self.outcomes.entry((second, operation, sample.outcome.as_str())).or_default() +=
+                u64::from(sample.attempts);
         }
         if let Some(instants) = completed(sample) {
             self.record_completed(second, operation, instants);

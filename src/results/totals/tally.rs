@@ -24,7 +24,8 @@ pub struct Tally {
 impl Tally {
     /// Records a finished attempt.
     pub fn record(&mut self, sample: &Sample) {
-        *self.outcomes.entry(Cow::Borrowed(sample.outcome.as_str())).or_default() += 1;
+        *self.outcomes.entry(Cow::Borrowed(sample.outcome.as_str())).or_default() +=
+            u64::from(sample.attempts);
         if let Some(instants) = completed(sample) {
             self.response.record_nanos(instants.response_nanos());
             self.service.record_nanos(instants.service_nanos());
