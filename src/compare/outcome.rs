@@ -30,7 +30,8 @@ pub struct Comparison {
     pub min_effect: Effects,
     /// What the runs differ in and were compared nevertheless.
     pub differences: Vec<Difference>,
-    /// What changed within a side as its runs went on.
+    /// What changed within a side as its runs went on; a comparison of schema 1.1 has none.
+    #[serde(default)]
     pub drifts: Vec<Drift>,
     /// Every measure: primary ones first.
     pub rows: Vec<Row>,

@@ -11,7 +11,7 @@ struct Table {
     origin: String,
     ranks: Vec<Case>,
     blocks: Vec<Blocks>,
-    trends: Vec<Series>,
+    trends: Vec<Ordered>,
 }
 
 #[derive(Deserialize)]
@@ -33,7 +33,7 @@ struct Blocks {
 }
 
 #[derive(Deserialize)]
-struct Series {
+struct Ordered {
     series: Vec<f64>,
     two_sided: f64,
     tau: f64,

@@ -204,8 +204,9 @@ mod tests {
     fn beyond_the_exact_sizes_the_approximation_goes_on_where_they_end() {
         for slope in [0.0, 0.1, 0.2, 0.4] {
             // Every fourth value is the same.
-            let value =
-                |at: usize| if at % 4 == 0 { 20.0 } else { (at * 37 % 101) as f64 + at as f64 * slope };
+            let value = |at: usize| {
+                if at.is_multiple_of(4) { 20.0 } else { (at * 37 % 101) as f64 + at as f64 * slope }
+            };
             let trend = Trend::of(&(0..EXACT_RUNS).map(value).collect::<Vec<_>>());
             let against = trend.rising.min(trend.falling);
             let (exact, approximated) = (trend.exact(against), trend.approximated(against));
@@ -214,7 +215,7 @@ mod tests {
             );
             assert!((approximated / exact - 1.0).abs() < 0.1, "{slope}: {exact} {approximated}");
         }
-        let strict: Vec<f64> = (0..EXACT_RUNS + 1).map(|at| at as f64).collect();
+        let strict: Vec<f64> = (0..=EXACT_RUNS).map(|at| at as f64).collect();
         assert!(Trend::of(&strict).p_two_sided() < 1e-20);
     }
 
