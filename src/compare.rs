@@ -13,6 +13,7 @@
 
 mod comparable;
 mod design;
+mod drift;
 mod end;
 mod foresee;
 mod gate;
@@ -36,8 +37,8 @@ pub use gate::{GATES_MAX, Gate, GateError, UnknownMeasure};
 use measure::Measure;
 pub use measure::{Sense, Unit};
 pub use outcome::{
-    Comparison, Difference, Family, GateOutcome, GateState, Group, Interval, IntervalKind, Judgement, Method,
-    Row, SCHEMA, TestKind, comparison_schema,
+    Comparison, Difference, Drift, Family, GateOutcome, GateState, Group, Interval, IntervalKind, Judgement,
+    Method, Row, SCHEMA, Side, TestKind, comparison_schema,
 };
 pub use run::Run;
 
@@ -112,5 +113,6 @@ pub fn compare(base: &[Run], new: &[Run], options: &Options) -> Result<Compariso
     let sides = judge::Sides { base, new, method: &method, options, drawn: &drawn };
     let (rows, unremarkable) = judge::rows(&sides, &primary, &known);
     let gates = gate::outcomes(&sides, &gates);
-    Ok(outcome::assemble(&sides, differences, rows, unremarkable, gates))
+    let drifts = drift::found(&sides, &primary);
+    Ok(outcome::assemble(&sides, differences, drifts, rows, unremarkable, gates))
 }

@@ -5,6 +5,8 @@
 
 #[path = "compare_all/coverage.rs"]
 mod coverage;
+#[path = "compare_all/drift.rs"]
+mod drift;
 #[path = "compare_all/false_alarms.rs"]
 mod false_alarms;
 #[path = "compare_all/files.rs"]

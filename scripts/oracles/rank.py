@@ -7,7 +7,8 @@
 p without ties: scipy.stats.mannwhitneyu and wilcoxon, method "exact". With ties and zeros: scipy.stats.permutation_test over
 every deal or every choice of signs, of mid-ranks (zeros keep theirs and tell for neither side), two-sided as twice the smaller
 side. Intervals: the shifts those p-values do not reject, gap by gap between the crossings. Block lengths: arch.bootstrap.
-optimal_block_length, circular.
+optimal_block_length, circular. Trends: scipy.stats.kendalltau with time, method "exact"; with ties permutation_test over every
+order of rising less falling pairs, two-sided as twice the smaller side. New cases come last: those before them stay as they are.
 """
 
 import json
@@ -17,7 +18,7 @@ import arch
 import numpy as np
 import scipy
 from arch.bootstrap import optimal_block_length
-from scipy.stats import mannwhitneyu, permutation_test, rankdata, wilcoxon
+from scipy.stats import kendalltau, mannwhitneyu, permutation_test, rankdata, wilcoxon
 
 rng = np.random.default_rng(20261124)
 
@@ -106,10 +107,37 @@ def blocks():
         yield {"series": series, "block": float(optimal_block_length(np.array(series))["circular"].iloc[0])}
 
 
+def rising_less_falling(series):
+    series = np.asarray(series)
+    return float(sum(np.sign(series[i + 1 :] - series[i]).sum() for i in range(len(series))))
+
+
+def trend(series):
+    series = [float(x) for x in series]
+    n = len(series)
+    if len(set(series)) == n:
+        p = kendalltau(range(n), series, method="exact").pvalue
+    else:
+        p = permutation_test((series,), rising_less_falling, permutation_type="pairings", n_resamples=np.inf).pvalue
+    return {"series": series, "two_sided": float(p), "tau": 2 * rising_less_falling(series) / (n * (n - 1))}
+
+
+def trends():
+    # The p99 of Prosody's runs in results/versus-chatty-stress of 28 November 2026, in the order they were made.
+    yield trend([10.3, 16.0, 14.3, 21.8, 27.1, 30.8, 50.5, 27.6])
+    # Slopes no few steps of which are a whole number of 64ths, so that no value comes twice.
+    for n, slope in [(4, 8), (5, 0), (6, 40), (8, -6), (12, 3), (20, 1), (40, 0.5), (100, 0.125)]:
+        yield trend(rng.choice(4096, n, replace=False) / 64 + (slope + 0.0003) * np.arange(n))
+    for n in [5, 7, 8]:
+        yield trend(rng.integers(0, 4, n) + np.arange(n) // 2)
+    yield trend([0, 0, 0, 0, 0.5, 0, 0, 1])
+
+
 made = {
     "origin": f"scripts/oracles/rank.py with scipy {scipy.__version__}, numpy {np.__version__}, arch {arch.__version__}",
     "ranks": list(cases()),
     "blocks": list(blocks()),
+    "trends": list(trends()),
 }
 json.dump(made, sys.stdout)
 print()

@@ -66,7 +66,7 @@ Examples:
 enum Format {
     /// For a terminal.
     Table,
-    /// Schema xmpp-bench/comparison/1.1.
+    /// Schema xmpp-bench/comparison/1.2.
     Json,
     /// For a comment on a pull request.
     Markdown,

@@ -316,7 +316,7 @@ pub(super) fn extended(value: Option<f64>) -> Extended<f64> {
 }
 
 /// The median, of an even number the lower of the middle two (no percentile is averaged); unsupported where anything is missing.
-fn median(values: &[Option<f64>]) -> Extended<f64> {
+pub(super) fn median(values: &[Option<f64>]) -> Extended<f64> {
     let all: Option<Vec<f64>> = values.iter().copied().collect();
     let Some(mut all) = all.filter(|all| !all.is_empty()) else { return Extended::Unsupported };
     all.sort_by(f64::total_cmp);

@@ -40,6 +40,11 @@ impl Comparison {
             Event::Start(begun("testsuite")),
         ];
         events.extend(cases.iter().flat_map(Case::events));
+        // Of the whole comparison: a gate says nothing of how its measure's runs followed each other.
+        let drifts = printable(&self.drift_lines().join("; "));
+        if !drifts.is_empty() {
+            events.extend(said(&drifts));
+        }
         events.extend([Event::End(BytesEnd::new("testsuite")), Event::End(BytesEnd::new("testsuites"))]);
         for event in events {
             writer.write_event(event).expect("writing to memory does not fail");
@@ -84,14 +89,16 @@ impl Case {
             trouble.push_attribute(("message", message.as_str()));
             events.push(Event::Empty(trouble));
         }
-        events.extend([
-            Event::Start(BytesStart::new("system-out")),
-            Event::Text(BytesText::new(&self.said)),
-            Event::End(BytesEnd::new("system-out")),
-            Event::End(BytesEnd::new("testcase")),
-        ]);
+        events.extend(said(&self.said));
+        events.push(Event::End(BytesEnd::new("testcase")));
         events
     }
+}
+
+/// What a person may read beside it.
+fn said(text: &str) -> [Event<'_>; 3] {
+    let (start, end) = (BytesStart::new("system-out"), BytesEnd::new("system-out"));
+    [Event::Start(start), Event::Text(BytesText::new(text)), Event::End(end)]
 }
 
 /// XML 1.0 has no way to write some characters; what a name holds of them becomes a space.

@@ -34,6 +34,9 @@ impl Comparison {
         for difference in &self.differences {
             text += &format!("- differs: {}\n", escape(&difference.what));
         }
+        for drift in self.drift_lines() {
+            text += &format!("- {}\n", escape(&drift));
+        }
         text + &format!("\n{}\n", escape(&self.remarks()))
     }
 

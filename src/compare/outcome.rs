@@ -10,13 +10,13 @@ use super::run::Run;
 use crate::results::{Exit, Extended, Tool};
 
 /// The name and version of the JSON form. A new field raises the minor number, a changed one the major.
-pub const SCHEMA: &str = "xmpp-bench/comparison/1.1";
+pub const SCHEMA: &str = "xmpp-bench/comparison/1.2";
 
 /// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "xmpp-bench comparison")]
 pub struct Comparison {
-    /// `xmpp-bench/comparison/1.1`.
+    /// `xmpp-bench/comparison/1.2`.
     pub schema: String,
     /// The program that compared.
     pub tool: Tool,
@@ -30,6 +30,9 @@ pub struct Comparison {
     pub min_effect: Effects,
     /// What the runs differ in and were compared nevertheless.
     pub differences: Vec<Difference>,
+    /// What changed within a side as its runs went on; a comparison of schema 1.1 has none.
+    #[serde(default)]
+    pub drifts: Vec<Drift>,
     /// Every measure: primary ones first.
     pub rows: Vec<Row>,
     /// Measures that are alike or without fault in every run, or had too few observations in all of them.
@@ -117,6 +120,35 @@ pub struct Difference {
     pub what: String,
     /// The topic it was allowed under; null where it is only marked.
     pub allowed: Option<String>,
+}
+
+/// A primary measure that rises or falls from run to run of one side (Mann's test).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Drift {
+    /// Whose runs.
+    pub side: Side,
+    /// Of what.
+    pub measure: String,
+    /// What its numbers are.
+    pub unit: Unit,
+    /// The median over the half of the runs that began first.
+    pub early: Extended<f64>,
+    /// The median over the half that began last; of an odd number the run in the middle belongs to neither.
+    pub late: Extended<f64>,
+    /// Kendall's rank correlation with time: 1 where each run is above the one before.
+    pub tau: f64,
+    /// Two-sided p, adjusted for all looks at both sides (Holm).
+    pub p: f64,
+}
+
+/// One of the two sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// What is compared with.
+    Base,
+    /// What is compared.
+    New,
 }
 
 /// Measures nothing is said of.
@@ -252,6 +284,7 @@ pub fn comparison_schema() -> serde_json::Value {
 pub(super) fn assemble(
     sides: &Sides<'_>,
     differences: Vec<Difference>,
+    drifts: Vec<Drift>,
     rows: Vec<Row>,
     unremarkable: Unremarkable,
     gates: Vec<GateOutcome>,
@@ -265,6 +298,7 @@ pub(super) fn assemble(
         method: sides.method.clone(),
         min_effect: Effects { relative: effect.relative, points: effect.points },
         differences,
+        drifts,
         rows,
         unremarkable,
         exit: super::gate::exit(&gates),

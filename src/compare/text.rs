@@ -23,6 +23,9 @@ impl Comparison {
         for difference in &self.differences {
             page.line(2, &format!("! {}", difference.what));
         }
+        for drift in self.drift_lines() {
+            page.line(2, &format!("! {drift}"));
+        }
         page.gap();
         self.gates_text(&mut page);
         for line in self.conclusions() {

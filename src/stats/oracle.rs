@@ -4,12 +4,14 @@ use serde::Deserialize;
 
 use super::effective::block_length;
 use super::rank::{Scale, ShiftTest, Side};
+use super::trend::Trend;
 
 #[derive(Deserialize)]
 struct Table {
     origin: String,
     ranks: Vec<Case>,
     blocks: Vec<Blocks>,
+    trends: Vec<Ordered>,
 }
 
 #[derive(Deserialize)]
@@ -28,6 +30,13 @@ struct Case {
 struct Blocks {
     series: Vec<f64>,
     block: f64,
+}
+
+#[derive(Deserialize)]
+struct Ordered {
+    series: Vec<f64>,
+    two_sided: f64,
+    tau: f64,
 }
 
 fn table() -> Table {
@@ -72,5 +81,17 @@ fn block_lengths_are_archs() {
     for blocks in table().blocks {
         let found = block_length(&blocks.series);
         assert!((found / blocks.block.max(1.0) - 1.0).abs() < 0.02, "{found} {}", blocks.block);
+    }
+}
+
+#[test]
+fn trends_are_scipys() {
+    let table = table();
+    assert!(table.trends.len() >= 12, "{}", table.trends.len());
+    for series in &table.trends {
+        let trend = Trend::of(&series.series);
+        let found = trend.p_two_sided();
+        assert!(close(found, series.two_sided), "{found} {} {:?}", series.two_sided, series.series);
+        assert!(close(trend.tau(), series.tau), "{} {}", trend.tau(), series.tau);
     }
 }

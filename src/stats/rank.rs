@@ -19,6 +19,7 @@ mod null;
 mod paired;
 mod unpaired;
 
+pub(super) use null::normal_tail;
 use paired::Paired;
 use unpaired::Unpaired;
 

@@ -64,7 +64,7 @@ fn the_json_is_as_its_schema_says_and_comes_back_as_it_was() {
     let validator = jsonschema::validator_for(&comparison_schema()).unwrap();
     let wrong: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
-    assert_eq!(value["schema"], "xmpp-bench/comparison/1.1");
+    assert_eq!(value["schema"], "xmpp-bench/comparison/1.2");
     assert_eq!(serde_json::from_value::<Comparison>(value).unwrap(), comparison);
 }
 

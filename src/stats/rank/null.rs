@@ -42,6 +42,6 @@ pub(super) fn sign_tail(ranks: &[u32], sum: u32) -> f64 {
 }
 
 /// The chance that a normal number is at least so many standard deviations above its mean.
-pub(super) fn normal_tail(deviations: f64) -> f64 {
+pub(in crate::stats) fn normal_tail(deviations: f64) -> f64 {
     libm::erfc(deviations / std::f64::consts::SQRT_2) / 2.0
 }
