@@ -20,7 +20,7 @@ use crate::sample::{
 use crate::units::Offset;
 
 /// What a worker recorded since it was last asked.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Log {
     /// Finished attempts, in no particular order.
     pub samples: Vec<Sample>,

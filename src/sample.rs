@@ -108,6 +108,7 @@ impl Sample {
     }
 
     /// The same of so many attempts alike, at least one.
+    #[must_use]
     pub const fn times(self, attempts: u32) -> Self {
         Self { attempts: if attempts == 0 { 1 } else { attempts }, ..self }
     }

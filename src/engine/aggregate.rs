@@ -439,7 +439,7 @@ impl Aggregator {
             busy_max: self.shards.iter().map(|s| s.turns[index].busy().as_secs_f64()).fold(0.0, f64::max)
                 / elapsed.as_secs_f64(),
             unsent_ours: self.unsent_ours[index],
-            backlog: self.backlog(index),
+            backlog: self.backlog(index, until),
             ..PhaseObservation::default()
         };
         let mut response = Histogram::new();
@@ -462,10 +462,11 @@ impl Aggregator {
     }
 
     /// What was open at the end of each second of a phase and would be done later, over all operations but logins. What
-    /// ended any other way waits for nothing: it counts against `done`, not here.
-    fn backlog(&self, index: usize) -> Vec<f64> {
+    /// ended any other way waits for nothing: it counts against `done`, not here. Of a run that ended early only the seconds
+    /// before that: afterwards nothing new began.
+    fn backlog(&self, index: usize, until: Offset) -> Vec<f64> {
         let window = self.run.plan.phases()[index].window;
-        let (first, last) = (window.start.second() as usize, window.end.second() as usize);
+        let (first, last) = (window.start.second() as usize, window.end.min(until).second() as usize);
         let series = self.totals.series();
         let logins = &self.run.operations[..crate::activity::LOGIN_OPERATIONS.len()];
         let mut level = 0.0;

@@ -293,11 +293,11 @@ mod tests {
 
     #[test]
     fn processors_are_warned_of_where_they_are_shared_or_rationed() {
+        use ServerPlace::{Elsewhere, Here, Own};
         const SHARED: &str = "only one CPU: generator and server take turns";
         const RATIONED: &str = "a control group leaves this process 0.5 of 1 CPUs";
         let quota = |cpus| ControlGroup { cpus: Some(cpus), memory_bytes: None };
         let none = ControlGroup::default();
-        use ServerPlace::{Elsewhere, Here, Own};
         for (cpus, cpus_online, control_group, server, expected) in [
             (1, 1, none, Own, &[SHARED][..]),
             (1, 1, none, Here, &[SHARED]),

@@ -92,6 +92,8 @@ pub struct Shard {
     number: u16,
     range: Range<u32>,
     life: Life,
+    /// When the plan's part ended; not before that is known.
+    until: Offset,
     users: Vec<User>,
     /// Since when each is there to be sent things.
     since: Vec<Offset>,
@@ -251,6 +253,7 @@ impl Shard {
         Self {
             number,
             life: Life::Running,
+            until: Offset::MAX,
             users: (0..range.len()).map(|_| User::default()).collect(),
             since: vec![Offset::ZERO; range.len()],
             whereabouts,
@@ -438,15 +441,14 @@ impl Shard {
         self.voided.front().map(|(ended, _)| (*ended).max(self.last_spread + VOID_DELAY) + VOID_DELAY)
     }
 
-    /// Books a turn on the phases it lies in, each with its part; what comes after the plan belongs to none.
+    /// Books a turn on the phases it lies in, each with its part; what comes after the plan, or after a run was ended early,
+    /// belongs to none.
     fn note_turn(&mut self, turn: Turn) {
-        let part = |start: Offset, window: &Window| {
-            let (from, to) = (start.max(window.start), turn.ended.min(window.end));
-            to.since(from)
-        };
         for (phase, turns) in self.run.plan.phases().iter().zip(&mut self.watch.turns) {
-            if turn.due < phase.window.end && phase.window.start < turn.ended {
-                turns.record(part(turn.due, &phase.window), part(turn.started, &phase.window));
+            let window = Window { start: phase.window.start, end: phase.window.end.min(self.until) };
+            let part = |start: Offset| turn.ended.min(window.end).since(start.max(window.start));
+            if turn.due < window.end && window.start < turn.ended {
+                turns.record(part(turn.due), part(turn.started));
             }
         }
     }
@@ -524,6 +526,7 @@ impl Shard {
             return;
         }
         self.life = Life::Stopping;
+        self.until = until;
         while let Some(action) = self.cursor.take_due(until - Duration::from_nanos(1)) {
             self.not_begun(&action, Unsent::Stopped);
         }

@@ -1,6 +1,7 @@
 //! The truth, in virtual time: what the tool says of a run against what the embedded server really did.
 
 mod broadcasts;
+mod early;
 mod tide;
 mod world;
 

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use xmpp_bench::activity::{Activity, Features};
+use xmpp_bench::engine::aggregate::{self, Aggregator};
 use xmpp_bench::engine::run::Run;
 use xmpp_bench::engine::shard::{Message, Peers, Shard, ShardReport};
 use xmpp_bench::engine::whereabouts::Whereabouts;
@@ -21,6 +22,7 @@ use xmpp_bench::machine::{
 use xmpp_bench::net::{DriverStats, Host, Turn};
 use xmpp_bench::plan::Plan;
 use xmpp_bench::profile::{Files, Input, Profile};
+use xmpp_bench::results::Totals;
 use xmpp_bench::sample::{Fault, LedgerCounts, LedgerKind, OperationId, Outcome, Sample};
 use xmpp_bench::server::truth::Line;
 use xmpp_bench::server::{Population, Server, ServerOptions};
@@ -52,6 +54,8 @@ pub struct World {
     /// What the server offered those who looked.
     pub offered: Vec<Offered>,
     pub last: Option<ShardReport>,
+    /// What a run makes of the reports.
+    pub folded: Aggregator,
     pub truth: Vec<Line>,
     keys: HashMap<Vec<u8>, Vec<u8>>,
     operations: Vec<&'static str>,
@@ -62,6 +66,8 @@ pub struct World {
     pub is_mute: bool,
     /// Users whom nothing the server writes reaches.
     pub cut_off: HashSet<u32>,
+    /// How long the users' turns are said to last; nothing waits for it.
+    pub turn_length: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -121,6 +127,9 @@ impl World {
         let users = run.users();
         let operations = run.operations.iter().map(|operation| operation.name).collect();
         let plan = Arc::clone(&run.plan);
+        let groups = profile.groups.iter().map(|group| group.name.clone()).collect();
+        let totals = Totals::new(aggregate::layout(&run, groups)).expect("a layout");
+        let folded = Aggregator::new(Arc::clone(&run), totals, None, 1);
         let whole = 0..users;
         let peers = Peers::new(Vec::new(), vec![whole]);
         let whereabouts = Arc::new(Whereabouts::nobody(&run));
@@ -141,6 +150,7 @@ impl World {
             software: Vec::new(),
             offered: Vec::new(),
             last: None,
+            folded,
             truth: Vec::new(),
             keys: HashMap::new(),
             operations,
@@ -148,6 +158,7 @@ impl World {
             never_closes: false,
             is_mute: false,
             cut_off: HashSet::new(),
+            turn_length: Duration::ZERO,
         }
     }
 
@@ -259,8 +270,8 @@ impl World {
     }
 
     fn end_turn(&mut self) {
-        self.shard
-            .turn_ended(Turn { due: self.now, started: self.now, ended: self.now }, &DriverStats::default());
+        let turn = Turn { due: self.now, started: self.now, ended: self.now + self.turn_length };
+        self.shard.turn_ended(turn, &DriverStats::default());
         self.server.take_truth(&mut self.truth);
     }
 
@@ -270,6 +281,10 @@ impl World {
             self.faults.extend_from_slice(&report.log.faults);
             self.offered.extend(report.offered.iter().map(|offered| (**offered).clone()));
             self.software.extend(report.software.iter().map(|software| (**software).clone()));
+            self.folded.take(report.clone());
+            if report.ticked || report.finished {
+                self.folded.close_second(report.at);
+            }
             let drained = self.last.as_ref().is_some_and(|last| last.drained);
             self.last = Some(ShardReport { drained: report.drained || drained, ..report });
         }

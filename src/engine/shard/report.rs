@@ -13,7 +13,7 @@ use crate::user::Stanzas;
 use crate::xmpp::{Mechanism, Offered, Software};
 
 /// See the module text. Counts are since the run began; the log, lags and turns since the last report.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ShardReport {
     /// Which shard.
     pub shard: u16,
