@@ -1,7 +1,8 @@
 //! What one worker writes down: the accounts of its own users' messages and broadcasts, and a log of finished attempts.
 //!
 //! A worker computes nothing here: a sample goes into a log, the log is handed over once a second, and the aggregator
-//! makes histograms of it (`docs/decisions/0002`). Every attempt is exactly one [`Sample`].
+//! makes histograms of it (`docs/decisions/0002`). Every attempt is in exactly one [`Sample`], which
+//! stands for several only where a broadcast could not be sent.
 //!
 //! It refuses to drop: a log that grows beyond its limit is handed over early, not cut.
 

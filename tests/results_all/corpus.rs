@@ -14,6 +14,7 @@ const KEPT: &[&str] = &[
     "1.2-observed.json",
     "1.3-outcomes.json",
     "1.4-accounts.json",
+    "1.5-unsent.json",
 ];
 
 fn corpus() -> PathBuf {

@@ -238,10 +238,7 @@ fn joins(world: &World) -> Vec<(Outcome, Offset)> {
 /// The storm that a join phase is for: the server has no time for it, answers late, and the rooms work all the same.
 #[test]
 fn joins_answered_after_the_deadline_are_late_and_their_users_are_in_the_room() {
-    let mut world =
-        World::new(&profile_with(JOINS), |server| server.faults = "freeze=7s@5.9s".parse().expect("valid"));
-    world.run_until(Offset::from_secs_f64(36.0));
-    world.finish(Duration::from_secs(5));
+    let world = run(&[JOINS], "freeze=7s@5.9s");
     let joins = joins(&world);
     assert_eq!(joins.len(), 39, "all but the maker of the room");
     for join in joins {
@@ -255,10 +252,7 @@ fn joins_answered_after_the_deadline_are_late_and_their_users_are_in_the_room() 
 /// Whoever is not there when its join is planned is counted then, and joins when it is back.
 #[test]
 fn joins_planned_for_users_who_are_not_there_are_counted_when_they_are_planned() {
-    let mut world =
-        World::new(&profile_with(JOINS), |server| server.faults = "cut=100%@5.9s".parse().expect("valid"));
-    world.run_until(Offset::from_secs_f64(36.0));
-    world.finish(Duration::from_secs(5));
+    let world = run(&[JOINS], "cut=100%@5.9s");
     let (planned, back): (Vec<_>, Vec<_>) =
         joins(&world).into_iter().partition(|(_, intended)| *intended == Offset::from_secs_f64(6.0));
     assert_eq!(planned.len(), 39, "all but the maker of the room, who had been in it");
